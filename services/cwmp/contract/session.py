@@ -1,0 +1,28 @@
+"""What the session service does for the others, and what it tells them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cwmp.contract.message import Empty, Fact, Operation
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseEvent:
+    """An event for the ACS (TR-069a6 3.7.1.5); answered once it is on flash, or needs not be."""
+
+    code: str
+    command_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`open` from the first attempt to reach the ACS until the session is over."""
+
+    open: bool
+
+
+RAISE_EVENT = Operation("session", "raise_event", RaiseEvent, Empty)
+GET_STATE = Operation("session", "get_state", Empty, State)
+
+STATE = Fact("session", "state", State)
