@@ -62,7 +62,8 @@ class Fact(Generic[M]):
 def to_table(message: Any) -> dict[str, Any]:
     """The blobmsg table of a message. Fields that equal an absent optional (None) are left out."""
     table: dict[str, Any] = {}
-    for name, pack in _packers(type(message)):
+    cls: Any = type(message)
+    for name, pack in _packers(cls):
         value = getattr(message, name)
         if value is not None:
             table[name] = value if pack is None else pack(value)
@@ -76,7 +77,8 @@ def from_table(cls: type[M], table: Mapping[str, Any]) -> M:
         MessageError: a field is missing or has the wrong type.
     """
     values: dict[str, Any] = {}
-    for name, unpack, required in _unpackers(cls):
+    key: Any = cls
+    for name, unpack, required in _unpackers(key):
         if name in table:
             try:
                 values[name] = unpack(table[name])

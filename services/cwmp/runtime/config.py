@@ -1,0 +1,203 @@
+"""The configuration: `/etc/config/cwmp`, the first section of type ``cwmp``.
+
+`OPTIONS` is the one table of what there is; everything else is read from it. A wrong value never stops a
+service: the default is used and the problem is reported with the option's name and its line in the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ubuskit.uci import PackageNotFound, Section, Uci, UciError
+
+PACKAGE = "cwmp"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The options of `/etc/config/cwmp`. Intervals in seconds. Secrets do not show in its repr."""
+
+    enable: bool = True
+    acs_url: str = ""
+    username: str = ""
+    password: str = ""
+    periodic_inform_enable: bool = True
+    periodic_inform_interval: int = 86400
+    periodic_inform_time: str = "0001-01-01T00:00:00Z"
+    connection_request_enable: bool = True
+    connection_request_address: str = ""
+    connection_request_port: int = 7547
+    connection_request_path: str = ""
+    connection_request_username: str = ""
+    connection_request_password: str = ""
+    retry_minimum_wait_interval: int = 5
+    retry_interval_multiplier: int = 2000
+    session_timeout: int = 60
+    http_timeout: int = 60
+    ca_file: str = ""
+    interface: str = "wan"
+    provisioning_code: str = ""
+    manufacturer: str = ""
+    manufacturer_oui: str = ""
+    product_class: str = ""
+    serial_number: str = ""
+    log_level: str = "info"
+
+    def __repr__(self) -> str:
+        return f"Config(acs_url={_redacted_url(self.acs_url)!r}, enable={self.enable})"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong in the file: `option` may be empty, `line` is 0 where it is not known."""
+
+    option: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        where = f"line {self.line}: " if self.line else ""
+        return f"/etc/config/{PACKAGE}: {where}{self.text}"
+
+
+_TRUE = frozenset({"1", "true", "yes", "on", "enabled"})
+_FALSE = frozenset({"0", "false", "no", "off", "disabled"})
+
+
+def _boolean(text: str) -> bool:
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise ValueError("use 1 or 0")
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        if not re.fullmatch(r"[+-]?\d{1,10}", text) or not low <= int(text) <= high:
+            raise ValueError(f"use a whole number from {low} to {high}")
+        return int(text)
+
+    return convert
+
+
+def _text(limit: int) -> Callable[[str], str]:
+    def convert(text: str) -> str:
+        if len(text) > limit:
+            raise ValueError(f"use at most {limit} characters")
+        return text
+
+    return convert
+
+
+def _url(text: str) -> str:
+    if len(text) > 2048:
+        raise ValueError("use at most 2048 characters")
+    if text and not re.fullmatch(r"https?://[^\s/?#]+[^\s]*", text, re.IGNORECASE):
+        raise ValueError("use an absolute http:// or https:// URL")
+    return text
+
+
+def _matching(pattern: str, advice: str) -> Callable[[str], str]:
+    expression = re.compile(pattern)
+
+    def convert(text: str) -> str:
+        if not expression.fullmatch(text):
+            raise ValueError(advice)
+        return text
+
+    return convert
+
+
+_DATE_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?"
+
+OPTIONS: dict[str, Callable[[str], Any]] = {
+    "enable": _boolean,
+    "acs_url": _url,
+    "username": _text(256),
+    "password": _text(256),
+    "periodic_inform_enable": _boolean,
+    "periodic_inform_interval": _integer(1, 2**32 - 1),
+    "periodic_inform_time": _matching(_DATE_TIME, "use a dateTime like 2026-01-31T03:00:00Z"),
+    "connection_request_enable": _boolean,
+    "connection_request_address": _text(256),
+    "connection_request_port": _integer(0, 65535),
+    "connection_request_path": _matching(r"[A-Za-z0-9._~/-]{0,128}", "use letters, digits and . _ ~ / -"),
+    "connection_request_username": _text(256),
+    "connection_request_password": _text(256),
+    "retry_minimum_wait_interval": _integer(1, 65535),
+    "retry_interval_multiplier": _integer(1000, 65535),
+    "session_timeout": _integer(30, 3600),
+    "http_timeout": _integer(30, 3600),
+    "ca_file": _text(256),
+    "interface": _matching(r"[A-Za-z0-9_.-]{1,64}", "use the name of a UCI network interface"),
+    "provisioning_code": _text(64),
+    "manufacturer": _text(64),
+    "manufacturer_oui": _matching(r"([0-9A-F]{6})?", "use six upper-case hexadecimal digits"),
+    "product_class": _text(64),
+    "serial_number": _text(64),
+    "log_level": _matching("debug|info|warning|error", "use debug, info, warning or error"),
+}
+
+# Options that belong to this file but not to the services: kept by the datamodel or set by the integrator.
+_FOREIGN = frozenset({"upgrades_managed", "description", "model_name", "hardware_version"})
+
+
+def load(uci: Uci, directory: Path) -> tuple[Config, list[Problem]]:
+    """Read the configuration and say everything that is wrong with it. Never raises for what is in the file."""
+    try:
+        package = uci.load(PACKAGE)
+    except PackageNotFound:
+        return Config(), [Problem("", 0, "the file is missing: nothing is configured")]
+    except UciError as error:
+        return Config(enable=False), [Problem("", 0, f"the file cannot be read, nothing runs: {error}")]
+    except OSError as error:
+        return Config(enable=False), [Problem("", 0, f"the file cannot be read: {error.strerror}")]
+    sections = [s for s in package.sections.values() if s.type == PACKAGE]
+    if not sections:
+        return Config(), [Problem("", 0, f"there is no section of type {PACKAGE} ('config {PACKAGE}')")]
+    config, problems = parse(sections[0])
+    lines = _option_lines(directory / PACKAGE)
+    return config, [Problem(p.option, lines.get(p.option, 0), p.text) for p in problems]
+
+
+def parse(section: Section) -> tuple[Config, list[Problem]]:
+    """The configuration in one section, and what is wrong in it (without lines)."""
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for option, raw in section.options.items():
+        convert = OPTIONS.get(option)
+        if convert is None:
+            if option not in _FOREIGN:
+                problems.append(Problem(option, 0, f"there is no option '{option}': ignored"))
+        elif isinstance(raw, list):
+            problems.append(Problem(option, 0, f"option '{option}' is a list: using the default"))
+        else:
+            try:
+                values[option] = convert(raw)
+            except ValueError as error:
+                problems.append(Problem(option, 0, f"option '{option}': {error}; using the default"))
+    return Config(**values), problems
+
+
+def _option_lines(path: Path) -> dict[str, int]:
+    try:
+        text = path.read_text(errors="replace")
+    except OSError:
+        return {}
+    lines: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := re.match(r"\s*(?:option|list)\s+['\"]?([A-Za-z0-9_]+)", line):
+            lines.setdefault(found[1], number)
+    return lines
+
+
+def _redacted_url(url: str) -> str:
+    return re.sub(r"//[^/@]*@", "//", url)
+
+
+assert set(OPTIONS) == {f.name for f in fields(Config)}  # noqa: S101  # the two tables are one

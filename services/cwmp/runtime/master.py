@@ -1,0 +1,162 @@
+"""The master, ``cwmpd``: loads once what all services share, forks them, restarts what dies.
+
+Theory of operation
+-------------------
+The modules are imported in one process that never runs trio; `gc.freeze` then takes their objects out of the
+collector's sight, so that the pages they lie on stay shared between the children (postfix's pattern). A child
+that ends is started again after a pause that doubles from 0.1 s to 30 s and is forgotten once the child has
+lived for 60 s. SIGTERM and SIGINT stop everything, SIGHUP is passed on. The master holds no other state: it
+can be killed, and its children end with it (PR_SET_PDEATHSIG).
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import gc
+import importlib
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from typing import NoReturn
+
+from cwmp.contract import SERVICES
+from cwmp.runtime import logs, paths
+from cwmp.runtime.paths import Paths
+
+_PAUSE_FIRST = 0.1
+_PAUSE_MOST = 30.0
+_SETTLED = 60.0
+_STOP_PATIENCE = 5.0
+_PR_SET_NAME, _PR_SET_PDEATHSIG = 15, 1
+
+
+@dataclass(slots=True)
+class _Child:
+    """One service: its process, when it was started (monotonic, s), and when it is to be started next."""
+
+    service: str
+    pid: int = 0
+    born: float = 0.0
+    pause: float = 0.0
+    due: float = 0.0
+
+
+class Master:
+    """Keeps `services` running until it is told to stop."""
+
+    def __init__(self, services: tuple[str, ...], where: Paths, *, stderr: bool) -> None:
+        self._where = where
+        self._stderr = stderr
+        self._children = [_Child(service) for service in services]
+        self._log = logs.set_up("master", stderr=stderr, device=where.system("/dev/log"))
+        self._libc = ctypes.CDLL(None, use_errno=True)
+
+    def run(self) -> int:
+        """Fork, wait and restart; the exit code once everything has stopped."""
+        watched = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+        signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+        for child in self._children:
+            importlib.import_module(f"cwmp.{child.service}.service")
+        gc.collect()
+        gc.freeze()
+        while True:
+            now = time.monotonic()
+            for child in self._children:
+                if not child.pid and child.due <= now:
+                    self._fork(child)
+            due = [child.due for child in self._children if not child.pid]
+            wait = max(0.0, min(due) - time.monotonic()) if due else 3600.0
+            received = signal.sigtimedwait(watched, wait)
+            number = received.si_signo if received else 0
+            if number in {signal.SIGTERM, signal.SIGINT}:
+                self._log.info("stop (%s)", signal.Signals(number).name)
+                return self._stop()
+            if number == signal.SIGHUP:
+                self._signal(signal.SIGHUP)
+            self._reap()
+
+    def _fork(self, child: _Child) -> None:
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self._be(child.service, parent)
+        child.pid, child.born = pid, time.monotonic()
+        self._log.debug("%s runs as process %d", child.service, pid)
+
+    def _be(self, service: str, parent: int) -> NoReturn:
+        """The child's side: become the service, with nothing left of the master."""
+        code = 1
+        try:
+            self._libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            self._libc.prctl(_PR_SET_NAME, f"cwmp-{service}".encode()[:15])
+            if os.getppid() != parent:  # it died before we asked to be told
+                os._exit(1)
+            signal.pthread_sigmask(signal.SIG_SETMASK, set())
+            from cwmp.runtime.service import run_process  # noqa: PLC0415  # the master itself needs no trio
+
+            serve = importlib.import_module(f"cwmp.{service}.service").serve
+            code = run_process(service, serve, self._where, stderr=self._stderr)
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+
+    def _reap(self) -> None:
+        for child in self._children:
+            if not child.pid:
+                continue
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            if not pid:
+                continue
+            now = time.monotonic()
+            child.pid = 0
+            settled = now - child.born >= _SETTLED
+            child.pause = _PAUSE_FIRST if settled or not child.pause else min(child.pause * 2, _PAUSE_MOST)
+            child.due = now + child.pause
+            self._log.warning("%s ended (%s): again in %.1f s", child.service, _how(status), child.pause)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for child in self._children:
+            if child.pid:
+                os.kill(child.pid, number)
+
+    def _stop(self) -> int:
+        """SIGTERM to all, SIGKILL to what is left after `_STOP_PATIENCE` seconds."""
+        self._signal(signal.SIGTERM)
+        end = time.monotonic() + _STOP_PATIENCE
+        while any(child.pid for child in self._children):
+            left = end - time.monotonic()
+            if left <= 0:
+                self._signal(signal.SIGKILL)
+            signal.sigtimedwait({signal.SIGCHLD}, max(0.1, left))
+            for child in self._children:
+                if child.pid and os.waitpid(child.pid, os.WNOHANG)[0]:
+                    child.pid = 0
+        return 0
+
+
+def _how(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"exit code {os.WEXITSTATUS(status)}"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The program ``cwmpd``."""
+    parser = argparse.ArgumentParser(prog="cwmpd", description="Runs the services of tr069-client.")
+    paths.add_options(parser)
+    parser.add_argument("--stderr", action="store_true", help="log to stderr instead of syslog")
+    parser.add_argument(
+        "--services", default=",".join(SERVICES), metavar="A,B", help="which to run; default all four"
+    )
+    options = parser.parse_args(arguments)
+    services = tuple(options.services.split(","))
+    if unknown := set(services) - set(SERVICES):
+        parser.error(f"there is no service {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}")
+    sys.exit(Master(services, paths.from_options(options), stderr=options.stderr).run())
+
+
+if __name__ == "__main__":
+    main()

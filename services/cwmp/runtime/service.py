@@ -1,0 +1,156 @@
+"""What a service is given, and how one starts.
+
+A service is ``async def serve(runtime)``: it registers what it answers, says that it is ready and runs until
+it is cancelled. `run` gives it a runtime on a bus; `start` is the program around it (options, log, signals).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import trio
+from ubuskit.uci import Uci
+
+from cwmp.runtime import config, logs, paths
+from cwmp.runtime.config import Config
+from cwmp.runtime.paths import Paths
+from cwmp.runtime.peers import Peers
+from cwmp.runtime.state import StateFile
+from ubuskit.client import Client, open_client
+
+Serve = Callable[["Runtime"], Awaitable[None]]
+
+
+@dataclass(slots=True, eq=False)
+class Runtime:
+    """Everything a service needs of its surroundings."""
+
+    name: str
+    paths: Paths
+    bus: Client
+    peers: Peers
+    uci: Uci
+    log: logging.Logger
+    nursery: trio.Nursery
+    boot_id: str
+    _reload: list[Callable[[], None]] = field(default_factory=list)
+    _reported: set[str] = field(default_factory=set)
+
+    def state(self, document: str, version: int) -> StateFile:
+        """The state document ``<state_dir>/<service>/<document>.json``, at this version of its schema."""
+        return StateFile(self.paths.state_dir / self.name / f"{document}.json", version, self.log)
+
+    def config(self) -> Config:
+        """The configuration as it is in UCI now. What is wrong with it is logged, once."""
+        found, problems = config.load(self.uci, self.paths.uci_dir)
+        self.log.setLevel(logs.LEVELS[found.log_level])
+        texts = {str(p) for p in problems}
+        for text in sorted(texts - self._reported):
+            self.log.warning("%s", text)
+        self._reported = texts
+        return found
+
+    def on_reload(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called when the configuration is to be read again (SIGHUP, method `reload`)."""
+        self._reload.append(callback)
+
+    def reload(self) -> None:
+        """Call what `on_reload` registered."""
+        for callback in self._reload:
+            callback()
+
+
+async def run(
+    name: str,
+    serve: Serve,
+    where: Paths,
+    log: logging.Logger,
+    *,
+    started: Callable[[Runtime], None] = lambda _: None,
+    connect_timeout: float | None = None,
+) -> None:
+    """Run a service on the bus at `where` until it is cancelled.
+
+    Without a `connect_timeout` it waits for the bus for as long as it takes: on a router the daemon may come
+    up after us.
+    """
+    where.run_dir.mkdir(parents=True, exist_ok=True)
+    async with (
+        open_client(str(where.bus), connect_timeout=connect_timeout) as bus,
+        trio.open_nursery() as nursery,
+    ):
+        runtime = Runtime(
+            name=name,
+            paths=where,
+            bus=bus,
+            peers=Peers(name, bus, nursery, log),
+            uci=Uci(where.uci_dir, where.uci_save_dir),
+            log=log,
+            nursery=nursery,
+            boot_id=_boot_id(where),
+        )
+        started(runtime)
+        await serve(runtime)
+        nursery.cancel_scope.cancel()
+
+
+def start(name: str, serve: Serve, arguments: list[str] | None = None) -> None:
+    """The program of a service that runs alone: ``python -m cwmp.<name>``. Does not return."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m cwmp.{name}", description=f"The {name} service of cwmp."
+    )
+    paths.add_options(parser)
+    parser.add_argument("--stderr", action="store_true", help="log to stderr instead of syslog")
+    options = parser.parse_args(arguments)
+    sys.exit(run_process(name, serve, paths.from_options(options), stderr=options.stderr))
+
+
+def run_process(name: str, serve: Serve, where: Paths, *, stderr: bool) -> int:
+    """Run a service in this process until SIGTERM or SIGINT; its exit code."""
+    log = logs.set_up(name, stderr=stderr, device=where.system("/dev/log"))
+    try:
+        trio.run(_supervised, name, serve, where, log)
+    except KeyboardInterrupt:
+        pass
+    except BaseException:  # the last words before the process ends; whoever started it sees the exit code
+        log.exception("stopped by an error it does not know how to handle")
+        return 1
+    return 0
+
+
+async def _supervised(name: str, serve: Serve, where: Paths, log: logging.Logger) -> None:
+    async with trio.open_nursery() as nursery:
+        runtimes: list[Runtime] = []
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            nursery.start_soon(_watch_signals, signals, nursery.cancel_scope, runtimes, log)
+            await run(name, serve, where, log, started=runtimes.append)
+            nursery.cancel_scope.cancel()
+
+
+async def _watch_signals(
+    signals: AsyncIterator[int],
+    scope: trio.CancelScope,
+    runtimes: list[Runtime],
+    log: logging.Logger,
+) -> None:
+    async for number in signals:
+        if number == signal.SIGHUP:
+            log.info("reload")
+            for runtime in runtimes:
+                runtime.reload()
+        else:
+            log.info("stop (%s)", signal.Signals(number).name)
+            scope.cancel()
+
+
+def _boot_id(where: Paths) -> str:
+    """What distinguishes this boot from every other; the kernel makes it anew at each one."""
+    try:
+        return where.system("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
