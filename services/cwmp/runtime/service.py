@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 import trio
-from ubuskit.uci import Uci
 
 from cwmp.runtime import config, logs, paths
 from cwmp.runtime.config import Config
@@ -22,6 +21,7 @@ from cwmp.runtime.paths import Paths
 from cwmp.runtime.peers import Peers
 from cwmp.runtime.state import StateFile
 from ubuskit.client import Client, open_client
+from ubuskit.uci import Uci
 
 Serve = Callable[["Runtime"], Awaitable[None]]
 
