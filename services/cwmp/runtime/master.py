@@ -25,6 +25,7 @@ from typing import NoReturn
 from cwmp.contract import SERVICES
 from cwmp.runtime import logs, paths
 from cwmp.runtime.paths import Paths
+from cwmp.runtime.service import run_process
 
 _PAUSE_FIRST = 0.1
 _PAUSE_MOST = 30.0
@@ -58,6 +59,7 @@ class Master:
         """Fork, wait and restart; the exit code once everything has stopped."""
         watched = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
         signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+        gc.disable()  # a collection here would touch pages that are to stay shared; the children collect again
         for child in self._children:
             importlib.import_module(f"cwmp.{child.service}.service")
         gc.collect()
@@ -95,8 +97,7 @@ class Master:
             if os.getppid() != parent:  # it died before we asked to be told
                 os._exit(1)
             signal.pthread_sigmask(signal.SIG_SETMASK, set())
-            from cwmp.runtime.service import run_process  # noqa: PLC0415  # the master itself needs no trio
-
+            gc.enable()
             serve = importlib.import_module(f"cwmp.{service}.service").serve
             code = run_process(service, serve, self._where, stderr=self._stderr)
         finally:
