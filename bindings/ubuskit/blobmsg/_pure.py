@@ -58,7 +58,7 @@ def encode(table: Mapping[str, Value]) -> bytes:
 
 
 def decode(data: Octets) -> dict[str, Any]:
-    return _Reader(bytes(data)).message()
+    return _Reader(bytes(memoryview(data))).message()
 
 
 def encode_element(name: str, value: Value) -> bytes:

@@ -1,0 +1,96 @@
+#include "glue.h"
+
+#include <string.h>
+
+PyObject *integer_classes[4];
+
+static size_t slot_of(const char *text, size_t length)
+{
+	uint32_t hash = 2166136261u; /* FNV-1a */
+
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ (unsigned char)text[i]) * 16777619u;
+	return (hash ^ hash >> 15) % NAME_SLOTS;
+}
+
+PyObject *string_from(const char *text, size_t length)
+{
+	return PyUnicode_DecodeUTF8(text, (Py_ssize_t)length, "surrogateescape");
+}
+
+PyObject *names_get(struct names *names, const char *text, size_t length)
+{
+	PyObject *string;
+	size_t slot;
+
+	if (length > NAME_LENGTH)
+		return string_from(text, length);
+	slot = slot_of(text, length);
+	string = names->slot[slot].string;
+	if (string && names->slot[slot].length == length && !memcmp(names->slot[slot].text, text, length)) {
+		Py_INCREF(string);
+		return string;
+	}
+	string = string_from(text, length);
+	if (!string)
+		return NULL;
+	Py_XDECREF(names->slot[slot].string);
+	Py_INCREF(string);
+	names->slot[slot].text = text;
+	names->slot[slot].length = length;
+	names->slot[slot].string = string;
+	return string;
+}
+
+void names_clear(struct names *names)
+{
+	for (size_t i = 0; i < NAME_SLOTS; i++)
+		Py_CLEAR(names->slot[i].string);
+}
+
+static PyMethodDef functions[] = {
+	{"blobmsg_encode", blobmsg_encode_table, METH_O, "dict -> bytes, or None"},
+	{"blobmsg_decode", blobmsg_decode_table, METH_O, "bytes-like -> dict, or None"},
+	{"uci_load", uci_load_package, METH_VARARGS, "confdir, savedir, package as bytes -> list of sections, or None"},
+};
+
+static int hand_over(PyObject *names)
+{
+	static const char *const classes[4] = {"Int8", "Int16", "Int32", "Int64"};
+
+	if (!PyDict_Check(names))
+		return -1;
+	for (size_t i = 0; i < 4; i++) {
+		PyObject *class = PyDict_GetItemString(names, classes[i]);
+
+		if (!class)
+			return -1;
+		Py_INCREF(class);
+		Py_XDECREF(integer_classes[i]);
+		integer_classes[i] = class;
+	}
+	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
+		PyObject *function = PyCFunction_NewEx(&functions[i], NULL, NULL);
+		int error = !function || PyDict_SetItemString(names, functions[i].ml_name, function);
+
+		Py_XDECREF(function);
+		if (error)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * The one function that goes through cffi: names is the id() of a dict that holds the integer classes and receives
+ * the functions. cffi calls without the interpreter lock. Returns 0, or -1 with the reason lost.
+ */
+int ubuskit_hand_over(uintptr_t names)
+{
+	PyGILState_STATE state = PyGILState_Ensure();
+	int error = hand_over((PyObject *)names);
+
+	if (error)
+		PyErr_Clear();
+	PyGILState_Release(state);
+	return error;
+}
