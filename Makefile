@@ -42,6 +42,9 @@ run: $(VENV)/.base
 test: $(VENV)/.dev
 	@$(PY) -m pytest $(T)
 
+native: $(VENV)/.base
+	@$(PY) bindings/native/make_native.py
+
 bench: $(VENV)/.dev
 	@$(PY) -m tests.bench
 
