@@ -10,8 +10,8 @@ from pathlib import Path
 
 import trio
 
+from ubuskit import DEFAULT_SOCKET
 from ubuskit.broker import AddressTaken, Broker, serve
-from ubuskit.client import DEFAULT_SOCKET
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

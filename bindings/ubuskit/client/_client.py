@@ -25,7 +25,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import trio
 
-from ubuskit import blobmsg
+from ubuskit import DEFAULT_SOCKET, blobmsg
 from ubuskit.blob import BlobError
 from ubuskit.client._link import Link
 from ubuskit.client._listeners import EventHandler, Listener, Subscription
@@ -62,7 +62,7 @@ __all__ = ["DEFAULT_SOCKET", "Client", "ObjectInfo", "open_client"]
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-DEFAULT_SOCKET: Final = "/var/run/ubus/ubus.sock"
+
 _TIMEOUT: Final = 5.0
 _GREETING_WITHIN: Final = 10.0
 _FIRST_PAUSE: Final = 0.02
