@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from ubuskit import _native
+from ubuskit._native import ffi, lib
 from ubuskit.blobmsg._types import Int8, Int16, Int32, Int64
 
 
 def _hand_over() -> dict[str, Callable[..., Any]]:
     names: dict[str, Any] = {cls.__name__: cls for cls in (Int8, Int16, Int32, Int64)}
     classes = set(names)
-    if _native.lib.ubuskit_hand_over(_native.ffi.cast("uintptr_t", id(names))):
+    if lib.ubuskit_hand_over(ffi.cast("uintptr_t", id(names))):
         raise ImportError("ubuskit._native does not fit this ubuskit; build it again")
     return {name: function for name, function in names.items() if name not in classes}
 
