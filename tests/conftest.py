@@ -50,6 +50,14 @@ async def bus(short_dir: Path, nursery: trio.Nursery) -> AsyncIterator[Path]:
 
 
 @pytest.fixture
+async def own_bus(short_dir: Path, nursery: trio.Nursery) -> Path:
+    """The socket of our broker in this very process, for tests with a virtual clock, which no daemon follows."""
+    path = short_dir / "own.sock"
+    await nursery.start(partial(broker.serve, str(path)))
+    return path
+
+
+@pytest.fixture
 def paths(short_dir: Path) -> Paths:
     """The paths of one suite, each directory there, with a boot id as the kernel gives one."""
     root = short_dir / "root"

@@ -48,7 +48,7 @@ config cwmp
         ("username", "x" * 257, "at most 256"),
         ("log_level", "loud", "debug, info, warning or error"),
         ("connection_request_path", "a b", "letters, digits"),
-        ("interface", "", "UCI network interface"),
+        ("interface", "the wan", "UCI network interface"),
     ],
 )
 def test_a_wrong_value_is_reported_with_its_line_and_the_default_used(

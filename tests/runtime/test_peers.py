@@ -127,9 +127,9 @@ async def test_wrong_arguments_name_the_field(bus: Path, client: Client) -> None
 
 
 async def test_without_an_answer_the_deadline_names_service_and_operation(
-    bus: Path, autojump_clock: trio.testing.MockClock
+    own_bus: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    async with peers("session", bus) as session:
+    async with peers("session", own_bus) as session:
         with pytest.raises(Fault, match="datamodel did not answer double within 30 s") as caught:
             await session.request(DOUBLE, Number(1))
     assert caught.value.code == 9002
@@ -265,16 +265,16 @@ async def test_a_fault_in_the_middle_of_a_stream_reaches_the_requester(bus: Path
 
 async def test_a_service_that_restarts_in_the_middle_of_a_stream_is_noticed(bus: Path) -> None:
     async with peers("session", bus) as session:
-        with pytest.raises(StreamLost, match="datamodel restarted while answering count"):
-            async with session.stream(COUNT, Number(10)) as stream:
-                async with peers("datamodel", bus, lambda p: p.answer(COUNT, count)):
-                    await anext(stream)
-                async with peers("datamodel", bus, lambda p: p.answer(COUNT, count)):
+        async with session.stream(COUNT, Number(10)) as stream:
+            async with peers("datamodel", bus, lambda p: p.answer(COUNT, count)):
+                await anext(stream)
+            async with peers("datamodel", bus, lambda p: p.answer(COUNT, count)):
+                with pytest.raises(StreamLost, match="datamodel restarted while answering count"):
                     async for _ in stream:
                         pass
 
 
-async def test_an_abandoned_stream_is_closed(bus: Path, autojump_clock: trio.testing.MockClock) -> None:
+async def test_an_abandoned_stream_is_closed(own_bus: Path, autojump_clock: trio.testing.MockClock) -> None:
     closed = trio.Event()
 
     async def endless(_args: Number, _id: str) -> AsyncIterator[Rows]:
@@ -284,7 +284,10 @@ async def test_an_abandoned_stream_is_closed(bus: Path, autojump_clock: trio.tes
         finally:
             closed.set()
 
-    async with peers("datamodel", bus, lambda p: p.answer(COUNT, endless)), peers("session", bus) as session:
+    async with (
+        peers("datamodel", own_bus, lambda p: p.answer(COUNT, endless)),
+        peers("session", own_bus) as session,
+    ):
         async with session.stream(COUNT, Number(1)) as stream:
             await anext(stream)
         with trio.fail_after(120):

@@ -11,8 +11,8 @@ from typing import Any, TypeVar, cast
 import trio
 
 from cwmp.contract import Fault, FaultCode, MessageError, Operation, from_table, to_table
-from ubuskit import MessageTooLarge, UbusError
 from ubuskit.client import Client
+from ubuskit.errors import MessageTooLarge, UbusError
 
 A = TypeVar("A")
 R = TypeVar("R")

@@ -23,8 +23,8 @@ import trio
 from cwmp.contract import SERVICES, VERSION, Fact, MessageError, from_table, to_table
 from cwmp.runtime._answering import Answerer
 from cwmp.runtime._asking import Asker, StreamLost
-from ubuskit import UbusError
 from ubuskit.client import Client
+from ubuskit.errors import UbusError
 
 M = TypeVar("M")
 
