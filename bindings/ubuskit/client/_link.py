@@ -37,6 +37,11 @@ class Link:
         self._work = trio.Event()
         self._room = trio.lowlevel.ParkingLot()
 
+    @property
+    def waiting(self) -> int:
+        """Octets that are not written yet."""
+        return self._outbox.size
+
     async def request(self, message: Message, peer: int = 0, settled: Settled | None = None) -> Exchange:
         """Send a request and wait until it is over; its exchange has the answer.
 
