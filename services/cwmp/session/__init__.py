@@ -1,0 +1,16 @@
+"""The session service: the ACS session, its events, when to open one, and connection requests.
+
+| module               | what it is                                                                     | I/O   |
+|----------------------|--------------------------------------------------------------------------------|-------|
+| `soap`               | messages, decoding what the ACS sends, encoding what it is sent                | none  |
+| `engine`             | the session procedure: messages in, what to do next out                        | none  |
+| `events`             | the queue of events the ACS has to learn of                                    | none  |
+| `schedule`           | when: periodic instants, retry windows                                         | none  |
+| `auth`, `cookies`    | HTTP authentication, both sides; the cookies of a session                      | none  |
+| `http`, `tls`        | one HTTP conversation with the ACS                                             | trio  |
+| `connection_request` | the listener through which the ACS asks for a session                          | trio  |
+| `rpc`                | the ACS's requests, carried out by the services that own the matter            | bus   |
+| `journal`            | what survives kill -9 and power cuts                                           | flash |
+| `runner`             | one session: engine, transport and RPCs joined                                 | trio  |
+| `service`            | the service: when to open a session and why, what ubus and the others see      | all   |
+"""

@@ -1,0 +1,269 @@
+"""What the ACS sends, decoded: one `Received` an envelope (TR-069a6 3.5, annex A).
+
+Three things can be wrong, and each has its own answer. No CWMP message at all: `SoapError`, the session has
+failed. A request that nobody knows: fault 9000. A request whose arguments are against the schema: fault 9003.
+The latter two are an `InvalidRequest`, ready to be answered. Elements are matched by local name, the message
+itself by any namespace ``urn:dslforum-org:cwmp-1-N``; arrays are counted by their children, not by their
+`arrayType`; unknown elements within arguments are ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from cwmp.contract import Fault, FaultCode
+from cwmp.session.soap import messages as m
+from cwmp.session.soap.errors import SoapError
+from cwmp.session.soap.names import SOAP, cwmp_minor
+from cwmp.session.soap.parse import Element, Parser
+
+MAX_BYTES = 4 << 20
+MAX_ELEMENTS = 150_000
+
+Message: TypeAlias = m.Request | m.InvalidRequest | m.AcsResponse | m.AcsFault
+
+_IGNORED_HEADERS = frozenset({"NoMoreRequests", "SessionTimeout", "SupportedCWMPVersions"})
+_FILE_TYPE = re.compile(r"[1-9]\d*( \S+)+|X \S+ .+", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message of the ACS with its headers; `cwmp` is the N of its namespace."""
+
+    message: Message
+    cwmp: int
+    id: str | None = None
+    hold_requests: bool = False
+    use_cwmp_version: str | None = None
+
+
+class Decoder:
+    """One message: `feed` its bytes as they come, then `close`."""
+
+    def __init__(self, *, max_bytes: int = MAX_BYTES, max_elements: int = MAX_ELEMENTS) -> None:
+        self._parser = Parser(max_bytes, max_elements)
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes.
+
+        Raises:
+            SoapError: they cannot be part of a message.
+        """
+        self._parser.feed(data)
+
+    def close(self) -> Received:
+        """The message, when all its bytes are there.
+
+        Raises:
+            SoapError: it is none.
+        """
+        return _envelope(self._parser.close())
+
+
+def _envelope(root: Element) -> Received:
+    if root.name != "Envelope" or root.namespace != SOAP:
+        raise SoapError(f"not a SOAP 1.1 envelope but an element {root.tag!r:.80}")
+    bodies = [e for e in root.children if e.name == "Body" and e.namespace == SOAP]
+    if len(bodies) != 1:
+        raise SoapError(f"the envelope has {len(bodies)} bodies")
+    if len(bodies[0].children) != 1:
+        raise SoapError(f"the body has {len(bodies[0].children)} messages")
+    headers = [e for e in root.children if e.name == "Header" and e.namespace == SOAP]
+    found = _headers([h for header in headers for h in header.children])
+    message, cwmp = _message(bodies[0].children[0])
+    return Received(message, cwmp, found.id, found.hold_requests, found.use_cwmp_version)
+
+
+@dataclass(slots=True)
+class _Headers:
+    id: str | None = None
+    hold_requests: bool = False
+    use_cwmp_version: str | None = None
+
+
+def _headers(elements: list[Element]) -> _Headers:
+    found = _Headers()
+    for element in elements:
+        known = cwmp_minor(element.namespace) is not None
+        if known and element.name == "ID":
+            found.id = element.text
+        elif known and element.name == "HoldRequests":
+            hold = _BOOLEANS.get(element.text.strip())
+            if hold is None:
+                raise SoapError(f"HoldRequests is {element.text!r:.40}, not 0 or 1")
+            found.hold_requests = hold
+        elif known and element.name == "UseCWMPVersion":
+            found.use_cwmp_version = element.text.strip()
+        elif known and element.name in _IGNORED_HEADERS:
+            pass
+        elif element.attributes.get(f"{{{SOAP}}}mustUnderstand") == "1":
+            raise SoapError(f"the header {element.tag!r:.120} must be understood and is not known")
+    return found
+
+
+def _message(element: Element) -> tuple[Message, int]:
+    if element.name == "Fault" and element.namespace == SOAP:
+        return _acs_fault(element)
+    cwmp = cwmp_minor(element.namespace)
+    decode = _RESPONSES.get(element.name)
+    if cwmp is not None and decode is not None:
+        return decode(element), cwmp
+    if element.name.endswith("Response"):
+        raise SoapError(f"a response nobody asked for: {element.tag!r:.120}")
+    request = _REQUESTS.get(element.name) if cwmp is not None else None
+    if request is None:
+        fault = Fault(FaultCode.METHOD_NOT_SUPPORTED, f"method {element.name:.64} is not supported")
+        return m.InvalidRequest(element.name, fault), cwmp or 0
+    try:
+        return request(_Arguments(element)), cwmp or 0
+    except Fault as fault:
+        return m.InvalidRequest(element.name, fault), cwmp or 0
+
+
+def _acs_fault(element: Element) -> tuple[m.AcsFault, int]:
+    """A SOAP fault without a CWMP fault in its detail makes the message invalid (TR-069a6 3.5)."""
+    details = [d for d in element.children if d.name == "detail"]
+    faults = [
+        f for d in details for f in d.children if f.name == "Fault" and cwmp_minor(f.namespace) is not None
+    ]
+    if len(faults) != 1:
+        raise SoapError("a SOAP fault without a CWMP fault in its detail")
+    fields = {e.name: e.text for e in faults[0].children}
+    code = fields.get("FaultCode", "").strip()
+    if not re.fullmatch(r"\d{4,5}", code):
+        raise SoapError(f"a CWMP fault with FaultCode {code!r:.40}")
+    return m.AcsFault(int(code), fields.get("FaultString", "")[:256]), cwmp_minor(faults[0].namespace) or 0
+
+
+_BOOLEANS = {"0": False, "false": False, "1": True, "true": True}
+
+
+class _Arguments:
+    """The arguments of a request, fetched by name; whatever is against the schema is a Fault 9003."""
+
+    def __init__(self, method: Element) -> None:
+        self._method = method.name
+        self._elements: dict[str, Element] = {}
+        for element in method.children:
+            if element.name in self._elements:
+                raise self._bad(element.name, "occurs twice")
+            self._elements[element.name] = element
+
+    def _bad(self, name: str, what: str) -> Fault:
+        return Fault(FaultCode.INVALID_ARGUMENTS, f"{self._method}: {name:.64} {what}")
+
+    def _element(self, name: str) -> Element:
+        element = self._elements.get(name)
+        if element is None:
+            raise self._bad(name, "is missing")
+        return element
+
+    def _scalar(self, name: str) -> str:
+        element = self._element(name)
+        if element.children:
+            raise self._bad(name, "has elements where text belongs")
+        return element.text
+
+    def string(self, name: str, limit: int) -> str:
+        text = self._scalar(name)
+        if len(text) > limit:
+            raise self._bad(name, f"has {len(text)} characters, at most {limit} are allowed")
+        return text
+
+    def boolean(self, name: str) -> bool:
+        value = _BOOLEANS.get(self._scalar(name).strip())
+        if value is None:
+            raise self._bad(name, "is no boolean")
+        return value
+
+    def unsigned(self, name: str) -> int:
+        text = self._scalar(name).strip()
+        if not re.fullmatch(r"\+?0*[0-9]{1,10}", text, re.ASCII) or int(text) > 0xFFFFFFFF:
+            raise self._bad(name, "is no unsignedInt")
+        return int(text)
+
+    def object_name(self) -> str:
+        name = self.string("ObjectName", 256)
+        if not name.endswith("."):
+            raise self._bad("ObjectName", "does not end in a dot")
+        return name
+
+    def file_type(self) -> str:
+        text = self.string("FileType", 64)
+        if not _FILE_TYPE.fullmatch(text):
+            raise self._bad("FileType", "is neither a standard nor a vendor file type")
+        return text
+
+    def strings(self, name: str, limit: int) -> list[str]:
+        """An array of at least one string."""
+        items = self._element(name).children
+        if not items or any(e.name != "string" or e.children for e in items):
+            raise self._bad(name, "is no array of strings, or empty")
+        if any(len(e.text) > limit for e in items):
+            raise self._bad(name, f"has a string longer than {limit} characters")
+        return [e.text for e in items]
+
+    def set_parameter_values(self) -> m.SetParameterValues:
+        rows = self._element("ParameterList").rows
+        if rows is None or rows.problem:
+            raise self._bad("ParameterList", f"has {rows.problem}" if rows else "is no array")
+        names = rows.names
+        if max(map(len, names), default=0) > 256:
+            raise self._bad("ParameterList", "has a Name longer than 256 characters")
+        if len(set(names)) != len(names):
+            seen: set[str] = set()
+            twice = next(n for n in names if n in seen or seen.add(n))  # type: ignore[func-returns-value]
+            raise self._bad("ParameterList", f"has {twice} twice")
+        kinds = {t: _base_type(t) for t in set(rows.types)}
+        types = [kinds[t] for t in rows.types]
+        return m.SetParameterValues(names, types, rows.values, self.string("ParameterKey", 32))
+
+
+def _base_type(xsi_type: str) -> str:
+    """``xsd:base64Binary`` as ``base64``: the TR-106 name without prefix; unknown ones stay as they are."""
+    local = xsi_type.strip().rpartition(":")[2]
+    return "base64" if local == "base64Binary" else local
+
+
+def _download(a: _Arguments) -> m.Download:
+    return m.Download(
+        command_key=a.string("CommandKey", 32),
+        file_type=a.file_type(),
+        url=a.string("URL", 256),
+        username=a.string("Username", 256),
+        password=a.string("Password", 256),
+        file_size=a.unsigned("FileSize"),
+        target_file_name=a.string("TargetFileName", 256),
+        delay_seconds=a.unsigned("DelaySeconds"),
+        success_url=a.string("SuccessURL", 256),
+        failure_url=a.string("FailureURL", 256),
+    )
+
+
+_REQUESTS: dict[str, Callable[[_Arguments], m.Request]] = {
+    "GetRPCMethods": lambda _: m.GetRPCMethods(),
+    "SetParameterValues": lambda a: a.set_parameter_values(),
+    "GetParameterValues": lambda a: m.GetParameterValues(a.strings("ParameterNames", 256)),
+    "GetParameterNames": lambda a: m.GetParameterNames(
+        a.string("ParameterPath", 256), a.boolean("NextLevel")
+    ),
+    "AddObject": lambda a: m.AddObject(a.object_name(), a.string("ParameterKey", 32)),
+    "DeleteObject": lambda a: m.DeleteObject(a.object_name(), a.string("ParameterKey", 32)),
+    "Download": _download,
+    "Reboot": lambda a: m.Reboot(a.string("CommandKey", 32)),
+}
+
+
+def _method_list(element: Element) -> m.MethodList:
+    lists = [e for e in element.children if e.name == "MethodList"]
+    return m.MethodList([s.text for e in lists for s in e.children])
+
+
+_RESPONSES: dict[str, Callable[[Element], m.AcsResponse]] = {
+    "InformResponse": lambda _: m.InformResponse(),
+    "TransferCompleteResponse": lambda _: m.TransferCompleteResponse(),
+    "GetRPCMethodsResponse": _method_list,
+}
