@@ -14,9 +14,11 @@ one on each configuration file, which is libuci's own and excludes ``uci commit`
 that we close from our side:
 
 - Who waits in ``uci commit`` for a file that we replace gets the lock of the old file, reads it, and would write
-  it back. So before we let go we write the new content into the old file too.
+  it back. So before we let go we write the new content into the old file too, and let nobody else begin a
+  transaction until those who waited are through.
 - ``uci commit`` lets go of its lock just before it renames its own new file. So when we have the lock we wait until
-  no such file is there, and make sure that what we have locked is still what the name means.
+  no such file is there, and make sure that what we have locked is still what the name means; and once more right
+  before the decision.
 """
 
 import contextlib
@@ -24,6 +26,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -122,13 +125,18 @@ def open_locked(path: Path, deadline: Deadline) -> int:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise PackageNotFound(path, 0, "not a regular file")
             lock(fd, fcntl.LOCK_EX, path, deadline)
-            if not _commit_under_way(path) and _is_current(fd, path):
+            if is_ours(path, fd):
                 return fd
         except BaseException:
             os.close(fd)
             raise
         os.close(fd)
         deadline.wait(path, "another process is committing it")
+
+
+def is_ours(path: Path, fd: int) -> bool:
+    """Whether the locked file is the one the name means, and nobody is about to put another in its place."""
+    return not _commit_under_way(path) and _is_current(fd, path)
 
 
 def _commit_under_way(path: Path) -> bool:
@@ -148,28 +156,59 @@ def _is_current(fd: int, path: Path) -> bool:
         return False
 
 
+def _let_through(path: Path, fd: int, deadline: Deadline) -> None:
+    """Unlock a file that has been replaced, and wait for those who waited for it meanwhile."""
+    key = _lock_key(fd)
+    waiting = key and any("->" in line for line in _locks(key))
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    if waiting:
+        with contextlib.suppress(UciError):
+            while _locks(key) or _commit_under_way(path):
+                deadline.wait(path, "another process is committing it")
+
+
+def _lock_key(fd: int) -> str:
+    """The kernel's name, in /proc, of the file that we have locked; empty where it tells none."""
+    with contextlib.suppress(OSError):
+        held = re.search(r"lock:.* (\S+:\S+:\d+) ", Path(f"/proc/self/fdinfo/{fd}").read_text())
+        return held[1] if held else ""
+    return ""
+
+
+def _locks(key: str) -> list[str]:
+    """Who has a file locked, or waits for it: the lines of /proc/locks."""
+    with contextlib.suppress(OSError):
+        return [line for line in Path("/proc/locks").read_text().splitlines() if f" {key} " in line]
+    return []
+
+
 class Transaction:
     """Replaces files under the journal of one configuration directory; its exclusive lock is the caller's."""
 
-    def __init__(self, confdir: Path, ops: FileOps) -> None:
+    def __init__(self, confdir: Path, ops: FileOps, deadline: Deadline) -> None:
         self._journal = confdir / JOURNAL
         self._ops = ops
+        self._deadline = deadline
 
-    def run(self, contents: Mapping[Path, bytes], locked: Mapping[Path, int]) -> None:
-        """Replace all of ``contents``; ``locked`` holds the descriptors of those that are open and locked."""
+    def run(self, contents: Mapping[Path, bytes], locked: Mapping[Path, int]) -> bool:
+        """Replace all of ``contents``; ``locked`` holds the descriptors of those that are open and locked.
+
+        False, and nothing done, where somebody got at one of those in spite of its lock.
+        """
         targets = {Path(os.path.realpath(path)): path for path in contents}
         fresh = {target: _beside(target) for target in targets}
+        draft = _beside(self._journal)
         try:
             for target, path in targets.items():
                 self._write(fresh[target], contents[path], _status(target))
             self._sync_directories(fresh.values())
             record = {"version": _VERSION, "replace": [os.fspath(target) for target in targets]}
-            draft = _beside(self._journal)
             self._write(draft, json.dumps(record).encode(), None)
+            if not all(is_ours(path, fd) for path, fd in locked.items()):
+                _discard(*fresh.values(), draft)
+                return False
         except OSError as error:
-            for path in (*fresh.values(), _beside(self._journal)):
-                with contextlib.suppress(OSError):
-                    path.unlink()
+            _discard(*fresh.values(), draft)
             raise UciError(
                 error.filename or self._journal.parent, 0, f"nothing was changed: {_text(error)}"
             ) from error
@@ -186,8 +225,10 @@ class Transaction:
                 # For those who wait for the lock of the file that has gone; if it fails they see the old content.
                 with contextlib.suppress(OSError):
                     self._ops.overwrite(fd, contents[path])
+                _let_through(path, fd, self._deadline)
+        return True
 
-    def recover(self, deadline: Deadline) -> None:
+    def recover(self) -> None:
         """Finish what the journal holds; without one throw away what did not get as far as that."""
         targets = self._read_journal()
         try:
@@ -196,7 +237,7 @@ class Transaction:
                 with contextlib.ExitStack() as stack:
                     for target in sorted(targets):
                         if target.is_file():
-                            stack.callback(os.close, open_locked(target, deadline))
+                            stack.callback(os.close, open_locked(target, self._deadline))
                     self._finish({target: _beside(target) for target in targets})
             for path in self._journal.parent.glob(f".*{_SUFFIX}"):
                 self._ops.unlink(path)
@@ -256,6 +297,12 @@ class Transaction:
 def _beside(path: Path) -> Path:
     """Where the new content of a file is kept until it takes its place; always the same, so nothing piles up."""
     return path.with_name(f".{path.name}{_SUFFIX}")
+
+
+def _discard(*paths: Path) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _status(path: Path) -> os.stat_result | None:

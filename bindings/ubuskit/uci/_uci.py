@@ -96,37 +96,48 @@ class Uci:
         """
         paths = {package: self._path(package) for package in sorted(changes)}
         deadline = Deadline(self._lock_timeout)
-        with exclusive(self.confdir, deadline), contextlib.ExitStack() as stack:
-            transaction = Transaction(self.confdir, self._ops)
-            transaction.recover(deadline)
-            locked: dict[Path, int] = {}
-            for path in paths.values():
-                locked[path] = open_locked(path, deadline)
-                stack.callback(os.close, locked[path])
-            contents: dict[Path, bytes] = {}
-            outcome = []
-            for package, path in paths.items():
-                deltas = _pure.parse_delta(package, _pure.decode(self._read_delta(package, deadline)))
-                committed = _pure.parse(path, _read(path, locked[path])).sections
-                editor = Editor(path, committed, deltas)
-                editor.make(changes[package])
-                sections, created, renamed = editor.finish()
-                changed = editor.changed(sections)
-                if changed:
-                    contents[path] = _checked(path, sections)
-                outcome.append((package, created, renamed, changed))
-            applied = merge(outcome)
-            if files:
-                contents.update(_absolute(files(applied) if callable(files) else files))
-            if contents:
-                transaction.run(contents, locked)
-            return applied
+        with exclusive(self.confdir, deadline):
+            transaction = Transaction(self.confdir, self._ops, deadline)
+            transaction.recover()
+            while True:
+                with contextlib.ExitStack() as stack:
+                    locked: dict[Path, int] = {}
+                    for path in paths.values():
+                        locked[path] = open_locked(path, deadline)
+                        stack.callback(os.close, locked[path])
+                    applied, contents = self._edit(paths, locked, changes, deadline)
+                    if files:
+                        contents.update(_absolute(files(applied) if callable(files) else files))
+                    if not contents or transaction.run(contents, locked):
+                        return applied
+                deadline.wait(self.confdir, "another process keeps committing")
+
+    def _edit(
+        self,
+        paths: Mapping[str, Path],
+        locked: Mapping[Path, int],
+        changes: Mapping[str, Sequence[Change]],
+        deadline: Deadline,
+    ) -> tuple[Applied, dict[Path, bytes]]:
+        """What the changes come to, and the new contents of the files."""
+        contents: dict[Path, bytes] = {}
+        outcome = []
+        for package, path in paths.items():
+            deltas = _pure.parse_delta(package, _pure.decode(self._read_delta(package, deadline)))
+            editor = Editor(path, _pure.parse(path, _read(path, locked[path])).sections, deltas)
+            editor.make(changes[package])
+            sections, created, renamed = editor.finish()
+            changed = editor.changed(sections)
+            if changed:
+                contents[path] = _checked(path, sections)
+            outcome.append((package, created, renamed, changed))
+        return merge(outcome), contents
 
     def recover(self) -> None:
         """Finish an apply that was cut off after its decision, clean up after one that was cut off before."""
         deadline = Deadline(self._lock_timeout)
         with exclusive(self.confdir, deadline):
-            Transaction(self.confdir, self._ops).recover(deadline)
+            Transaction(self.confdir, self._ops, deadline).recover()
 
     def _recover_if_needed(self) -> None:
         if (self.confdir / JOURNAL).exists():
