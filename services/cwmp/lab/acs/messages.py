@@ -1,0 +1,297 @@
+"""The RPCs: what an ACS calls on a CPE, and what a CPE calls on an ACS (TR-069a6 A.3 and A.4)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from cwmp.lab.acs import soap
+from cwmp.lab.acs.soap import Element, Violation
+
+R = TypeVar("R")
+
+UNKNOWN_TIME = "0001-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A parameter's value as text, with its XML Schema type (``string``, ``unsignedInt``, ...)."""
+
+    text: str
+    type: str = "string"
+
+
+class Rpc(ABC, Generic[R]):
+    """A call of the ACS: writes its arguments, reads the answer."""
+
+    @property
+    def method(self) -> str:
+        return type(self).__name__
+
+    def write(self, call: Element) -> None:  # no arguments is the common case
+        """Add the arguments to the method's element."""
+
+    @abstractmethod
+    def read(self, answer: Element) -> R:
+        """The result in the response's element. Raises Violation."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetRPCMethods(Rpc[list[str]]):
+    def read(self, answer: Element) -> list[str]:
+        return [m.text or "" for m in soap.array(answer, "MethodList", "string")]
+
+
+@dataclass(frozen=True, slots=True)
+class GetParameterNames(Rpc[dict[str, bool]]):
+    """Names to whether they are writable."""
+
+    path: str = ""
+    next_level: bool = False
+
+    def write(self, call: Element) -> None:
+        soap.add(call, "ParameterPath", self.path)
+        soap.add(call, "NextLevel", int(self.next_level))
+
+    def read(self, answer: Element) -> dict[str, bool]:
+        infos = soap.array(answer, "ParameterList", "ParameterInfoStruct")
+        return {soap.text(i, "Name"): _boolean(soap.text(i, "Writable")) for i in infos}
+
+
+@dataclass(frozen=True, slots=True)
+class GetParameterValues(Rpc[dict[str, Value]]):
+    names: Sequence[str]
+
+    def write(self, call: Element) -> None:
+        names = soap.add_array(call, "ParameterNames", "xsd:string", len(self.names))
+        for name in self.names:
+            soap.add(names, "string", name)
+
+    def read(self, answer: Element) -> dict[str, Value]:
+        return read_values(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class SetParameterValues(Rpc[int]):
+    """A plain text stands for a string. The result is the Status."""
+
+    values: Mapping[str, Value | str]
+    parameter_key: str = ""
+
+    def write(self, call: Element) -> None:
+        items = soap.add_array(call, "ParameterList", "cwmp:ParameterValueStruct", len(self.values))
+        for name, given in self.values.items():
+            value = Value(given) if isinstance(given, str) else given
+            item = soap.add(items, "ParameterValueStruct")
+            soap.add(item, "Name", name)
+            soap.add(item, "Value", value.text, f"xsd:{value.type}")
+        soap.add(call, "ParameterKey", self.parameter_key)
+
+    def read(self, answer: Element) -> int:
+        return _status(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    instance: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddObject(Rpc[Added]):
+    name: str
+    parameter_key: str = ""
+
+    def write(self, call: Element) -> None:
+        soap.add(call, "ObjectName", self.name)
+        soap.add(call, "ParameterKey", self.parameter_key)
+
+    def read(self, answer: Element) -> Added:
+        return Added(int(soap.text(answer, "InstanceNumber")), _status(answer))
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteObject(Rpc[int]):
+    name: str
+    parameter_key: str = ""
+
+    def write(self, call: Element) -> None:
+        soap.add(call, "ObjectName", self.name)
+        soap.add(call, "ParameterKey", self.parameter_key)
+
+    def read(self, answer: Element) -> int:
+        return _status(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Reboot(Rpc[None]):
+    command_key: str = ""
+
+    def write(self, call: Element) -> None:
+        soap.add(call, "CommandKey", self.command_key)
+
+    def read(self, answer: Element) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferStarted:
+    status: int
+    start_time: str
+    complete_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class Download(Rpc[TransferStarted]):
+    command_key: str
+    url: str
+    file_type: str = "1 Firmware Upgrade Image"
+    username: str = ""
+    password: str = field(default="", repr=False)
+    file_size: int = 0
+    target_file_name: str = ""
+    delay_seconds: int = 0
+
+    def write(self, call: Element) -> None:
+        soap.add(call, "CommandKey", self.command_key)
+        soap.add(call, "FileType", self.file_type)
+        soap.add(call, "URL", self.url)
+        soap.add(call, "Username", self.username)
+        soap.add(call, "Password", self.password)
+        soap.add(call, "FileSize", self.file_size)
+        soap.add(call, "TargetFileName", self.target_file_name)
+        soap.add(call, "DelaySeconds", self.delay_seconds)
+        soap.add(call, "SuccessURL", "")
+        soap.add(call, "FailureURL", "")
+
+    def read(self, answer: Element) -> TransferStarted:
+        times = soap.text(answer, "StartTime"), soap.text(answer, "CompleteTime")
+        started = TransferStarted(_status(answer), *times)
+        if started.status == 1 and times != (UNKNOWN_TIME, UNKNOWN_TIME):
+            raise Violation(f"Status 1 with the times {times} (TR-069a6 A.3.2.8)")
+        return started
+
+
+@dataclass(frozen=True, slots=True)
+class Raw(Rpc[Element]):
+    """Any method, with plain text arguments; the answer as it came."""
+
+    name: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def method(self) -> str:
+        return self.name
+
+    def write(self, call: Element) -> None:
+        for name, text in self.arguments.items():
+            soap.add(call, name, text)
+
+    def read(self, answer: Element) -> Element:
+        return answer
+
+
+# -- what the CPE calls -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    code: str
+    command_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inform:
+    """TR-069a6 A.3.3.1."""
+
+    manufacturer: str
+    oui: str
+    product_class: str
+    serial_number: str
+    events: tuple[Event, ...]
+    parameters: Mapping[str, Value]
+    current_time: str
+    retry_count: int
+
+    @property
+    def codes(self) -> list[str]:
+        return [event.code for event in self.events]
+
+
+@dataclass(frozen=True, slots=True)
+class TransferComplete:
+    """TR-069a6 A.3.3.2."""
+
+    command_key: str
+    fault_code: int
+    fault_string: str
+    start_time: str
+    complete_time: str
+
+
+def read_inform(call: Element) -> Inform:
+    """Raises Violation."""
+    order = [child.tag for child in call]
+    if order != ["DeviceId", "Event", "MaxEnvelopes", "CurrentTime", "RetryCount", "ParameterList"]:
+        raise Violation(f"the Inform's arguments are {order}")
+    device = call.find("DeviceId")
+    events = soap.array(call, "Event", "EventStruct")
+    if len(events) > 64:
+        raise Violation(f"an Inform with {len(events)} events")
+    if soap.text(call, "MaxEnvelopes") != "1":
+        raise Violation("MaxEnvelopes is not 1")
+    inform = Inform(
+        soap.text(device, "Manufacturer"),
+        soap.text(device, "OUI"),
+        soap.text(device, "ProductClass"),
+        soap.text(device, "SerialNumber"),
+        tuple(Event(soap.text(e, "EventCode"), soap.text(e, "CommandKey")) for e in events),
+        read_values(call),
+        soap.text(call, "CurrentTime"),
+        int(soap.text(call, "RetryCount")),
+    )
+    singles = [e.code for e in inform.events if not e.code.startswith("M ")]
+    if len(set(singles)) != len(singles):
+        raise Violation(f"a single event comes twice in {singles} (TR-069a6 3.7.1.5)")
+    return inform
+
+
+def read_transfer_complete(call: Element) -> TransferComplete:
+    """Raises Violation."""
+    fault = call.find("FaultStruct")
+    if fault is None:
+        raise Violation("TransferComplete has no FaultStruct")
+    return TransferComplete(
+        soap.text(call, "CommandKey"),
+        int(soap.text(fault, "FaultCode")),
+        soap.text(fault, "FaultString"),
+        soap.text(call, "StartTime"),
+        soap.text(call, "CompleteTime"),
+    )
+
+
+def read_values(parent: Element) -> dict[str, Value]:
+    """A ParameterList of ParameterValueStructs. Raises Violation."""
+    values: dict[str, Value] = {}
+    for item in soap.array(parent, "ParameterList", "ParameterValueStruct"):
+        name, value = soap.text(item, "Name"), item.find("Value")
+        kind = None if value is None else value.get(f"{{{soap.XSI}}}type")
+        if value is None or not kind:
+            raise Violation(f"the value of {name} has no xsi:type")
+        values[name] = Value(value.text or "", kind.rpartition(":")[2])
+    return values
+
+
+def _status(answer: Element) -> int:
+    status = soap.text(answer, "Status")
+    if status not in {"0", "1"}:
+        raise Violation(f"a Status of {status!r}")
+    return int(status)
+
+
+def _boolean(text: str) -> bool:
+    if text not in {"0", "1", "true", "false"}:
+        raise Violation(f"{text!r} is no boolean")
+    return text in {"1", "true"}
