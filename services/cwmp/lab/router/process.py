@@ -12,7 +12,7 @@ import ctypes
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import trio
@@ -22,9 +22,9 @@ _PATIENCE = 8.0
 
 
 class Process:
-    """A running program. Its output is appended to a file."""
+    """A running program. Its output is appended to a file; `inherit`: descriptors it keeps."""
 
-    def __init__(self, command: Sequence[str], log: Path, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(self, command: Sequence[str], log: Path, *, inherit: Sequence[int] = ()) -> None:
         libc = ctypes.CDLL(None)
 
         def end_with_parent() -> None:
@@ -36,8 +36,8 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **(environ or {})},
                 start_new_session=True,
+                pass_fds=inherit,
                 preexec_fn=end_with_parent,  # noqa: PLW1509  # no other thread holds a lock here
             )
 
