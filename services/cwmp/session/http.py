@@ -1,0 +1,362 @@
+"""HTTP towards the ACS: the POSTs of one session, on one connection as long as the ACS keeps it (TR-069a6 3.4).
+
+Theory of operation
+-------------------
+`Transport.post` sends one message and reads its response. In between it answers a challenge (401) and follows
+redirects (301, 302, 307, at most five in a row), each time with the same message. A redirect holds for the
+rest of the session and is forgotten with it. Cookies go to every host.
+
+The connection is opened when it is needed and kept; if the ACS has closed it after a response, the next
+message goes over a new one, which is no failure. A request without a response is one: nothing is ever sent
+twice on the chance that it was lost (3.4.2). Whatever fails raises `TransportError` with a sentence for the
+log and for `status`.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import select
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import h11
+import trio
+
+from cwmp.session import auth
+from cwmp.session.cookies import CookieJar
+from cwmp.session.soap import Body
+from cwmp.session.url import Url
+
+if TYPE_CHECKING:
+    import ssl
+
+MAX_REDIRECTS = 5
+_MAX_CHALLENGES = 3
+_MAX_HEAD = 64 * 1024
+_MAX_DISCARDED = 256 * 1024
+_CHUNK = 64 * 1024
+_REDIRECTS = frozenset({301, 302, 307})
+_LATE = 0.05  # s: how long a byte that is there already may take through TLS
+
+Feed = Callable[[bytes], None]
+
+
+class TransportError(Exception):
+    """No response, or not one CWMP can go on from; the text says why."""
+
+
+@dataclass(slots=True)
+class _Response:
+    status: int
+    reason: str
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    length: int = 0
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, value in self.headers if key == name]
+
+    def first(self, name: str) -> str:
+        return next(iter(self.all(name)), "")
+
+
+class Transport:
+    """The HTTP side of one session.
+
+    `timeout` (s) bounds the connecting, each piece sent, the wait for a response and the response itself.
+    `tls` is called when an https URL is met first.
+    """
+
+    def __init__(
+        self,
+        url: Url,
+        *,
+        username: str,
+        password: str,
+        tls: Callable[[], ssl.SSLContext],
+        timeout: float,
+        log: logging.Logger,
+    ) -> None:
+        self.local_address = ""
+        """Our address on the last connection."""
+        self.content_type = ""
+        """Of the last response."""
+        self._url = url
+        self._username = username or url.username
+        self._password = password if username else url.password
+        self._make_context = tls
+        self._context: ssl.SSLContext | None = None
+        self._timeout = timeout
+        self._log = log
+        self._cookies = CookieJar()
+        self._clients: dict[tuple[bool, str, int], auth.Client] = {}
+        self._stream: trio.abc.Stream | None = None
+        self._fileno = -1
+        self._ended = False
+        self._http = h11.Connection(h11.CLIENT)
+
+    async def post(self, body: Body | None, feed: Feed) -> bool:
+        """POST a message, or nothing; whether the response had a body, which went to `feed` piece by piece.
+
+        What `feed` raises ends the exchange and comes out of here.
+
+        Raises:
+            TransportError: there is no usable response.
+        """
+        redirects = challenges = 0
+        while True:
+            response = await self._exchange(body, feed)
+            if response.status == 200:
+                return response.length > 0
+            if response.status == 204:
+                return False
+            if response.status == 401:
+                challenges += 1
+                self._answer_challenge(response, challenges)
+            elif response.status in _REDIRECTS:
+                redirects += 1
+                challenges = 0
+                await self._follow(response, redirects)
+            else:
+                raise TransportError(f"the ACS answered {response.status} {response.reason}".rstrip())
+
+    async def aclose(self) -> None:
+        """Close the connection; may be called at any time, also when being cancelled."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            with trio.move_on_after(1) as scope:
+                scope.shield = True
+                await stream.aclose()
+
+    @property
+    def _client(self) -> auth.Client:
+        """The credentials for the current host; over TLS the ACS we were told of gets Basic at once (3.4.4)."""
+        client = self._clients.get(self._url.origin)
+        if client is None:
+            client = auth.Client(self._username, self._password, lambda: secrets.token_hex(8))
+            if self._url.secure and client.able and not self._clients:
+                client.use_basic()
+            self._clients[self._url.origin] = client
+        return client
+
+    def _answer_challenge(self, response: _Response, challenges: int) -> None:
+        if not self._client.able:
+            raise TransportError("the ACS wants authentication (401), but no username is configured")
+        offered = response.all("www-authenticate")
+        if challenges >= _MAX_CHALLENGES or not self._client.challenged(offered, again=challenges > 1):
+            schemes = ", ".join(c.scheme for h in offered for c in auth.parse(h)) or "nothing"
+            raise TransportError(
+                "the ACS did not accept our authentication (401): check username and password; "
+                f"it offered {schemes:.80}"
+            )
+        self._log.debug("the ACS wants authentication")
+
+    async def _follow(self, response: _Response, redirects: int) -> None:
+        if redirects > MAX_REDIRECTS:
+            raise TransportError(f"the ACS redirected more than {MAX_REDIRECTS} times")
+        try:
+            target = self._url.join(response.first("location"))
+        except ValueError as error:
+            raise TransportError(
+                f"the ACS redirected ({response.status}) to a bad Location: {error}"
+            ) from None
+        if target.origin != self._url.origin:
+            await self.aclose()
+        self._url = target
+        self._log.info("redirected (%d) to %s", response.status, target)
+
+    async def _exchange(self, body: Body | None, feed: Feed) -> _Response:
+        try:
+            stream = await self._connected()
+            sent = await self._send(stream, body)
+            response = await self._receive(stream, feed, sent)
+        except BaseException:
+            await self.aclose()
+            raise
+        for value in response.all("set-cookie"):
+            self._cookies.store(value, time.time())
+        self.content_type = response.first("content-type")
+        return response
+
+    async def _connected(self) -> trio.abc.Stream:
+        if self._stream is not None and await self._closed_by_acs(self._stream):
+            self._log.debug("the ACS closed the connection, opening another")
+            await self.aclose()
+        if self._stream is None:
+            self._stream = await self._connect()
+            self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
+            self._client.new_connection()
+        return self._stream
+
+    async def _connect(self) -> trio.abc.Stream:
+        url = self._url
+        with self._deadline(f"no connection to {url.authority}"):
+            try:
+                tcp = await trio.open_tcp_stream(url.host, url.port)
+            except socket.gaierror as error:
+                raise TransportError(f"cannot resolve {url.host}: {error.strerror}") from None
+            except OSError as error:
+                raise TransportError(f"cannot connect to {url.authority}: {_reason(error)}") from None
+            self.local_address = tcp.socket.getsockname()[0]
+            self._fileno = tcp.socket.fileno()
+            if not url.secure:
+                return tcp
+            try:
+                return await self._encrypt(tcp)
+            except BaseException:
+                await trio.aclose_forcefully(tcp)
+                raise
+
+    async def _encrypt(self, tcp: trio.SocketStream) -> trio.abc.Stream:
+        from cwmp.session import tls  # noqa: PLC0415  # and with it ssl
+
+        if self._context is None:
+            try:
+                self._context = self._make_context()
+            except tls.TlsSetupError as error:
+                raise TransportError(str(error)) from None
+        stream = trio.SSLStream(tcp, self._context, server_hostname=self._url.host, https_compatible=True)
+        try:
+            await stream.do_handshake()
+        except (trio.BrokenResourceError, OSError) as error:
+            raise TransportError(f"{self._url.authority}: {tls.failure(error)}") from None
+        return stream
+
+    async def _closed_by_acs(self, stream: trio.abc.Stream) -> bool:
+        """Whether an idle connection is at its end. Nothing may arrive on it but its end, or TLS's own talk."""
+        poll = select.poll()
+        poll.register(self._fileno, select.POLLIN)
+        if not poll.poll(0):
+            return False
+        try:
+            with trio.move_on_after(_LATE):
+                await stream.receive_some(1)
+                return True
+        except trio.BrokenResourceError:
+            return True
+        return False
+
+    async def _send(self, stream: trio.abc.Stream, body: Body | None) -> bool:
+        """Send the request; False when the ACS stopped listening, in which case it may have answered already."""
+        pending = bytearray(
+            self._produce(h11.Request(method="POST", target=self._url.target, headers=self._headers(body)))
+        )
+        for chunk in body.chunks() if body else ():
+            pending += self._produce(h11.Data(data=chunk))
+            if len(pending) >= _CHUNK:
+                if not await self._send_all(stream, pending):
+                    return False
+                pending.clear()
+        pending += self._produce(h11.EndOfMessage())
+        return await self._send_all(stream, pending)
+
+    def _produce(self, event: h11.Event) -> bytes:
+        try:
+            return self._http.send(event) or b""
+        except h11.LocalProtocolError as error:
+            raise TransportError(f"the request cannot be made: {error}") from None
+
+    async def _send_all(self, stream: trio.abc.Stream, data: bytearray) -> bool:
+        with self._deadline("the ACS did not take our message"):
+            try:
+                await stream.send_all(bytes(data))
+            except trio.BrokenResourceError:
+                return False
+        return True
+
+    def _headers(self, body: Body | None) -> list[tuple[bytes, bytes]]:
+        """Those of a SOAP message, or of the empty POST, which has no Content-Type and no SOAPAction (3.4.1)."""
+        headers = [("Host", self._url.authority), ("User-Agent", "tr069-client")]
+        if body is None:
+            headers.append(("Content-Length", "0"))
+        else:
+            headers += [
+                ("Content-Type", 'text/xml; charset="utf-8"'),
+                ("SOAPAction", ""),
+                ("Content-Length", str(body.length)),
+            ]
+        if cookies := self._cookies.header():
+            headers.append(("Cookie", cookies))
+        if authorization := self._client.authorization("POST", self._url.target):
+            headers.append(("Authorization", authorization))
+        return [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers]
+
+    async def _receive(self, stream: trio.abc.Stream, feed: Feed, sent: bool) -> _Response:
+        """The response; its body goes to `feed` if it is one to go on from, else it is read over."""
+        with self._deadline("no response from the ACS"):
+            while True:
+                event = await self._next_event(stream, sent)
+                if isinstance(event, h11.Response):
+                    break
+                if not isinstance(event, h11.InformationalResponse):  # such as 100 Continue
+                    raise TransportError("the ACS closed the connection without a response")
+        response = _Response(
+            event.status_code,
+            bytes(event.reason).decode("latin-1", "replace")[:80],
+            [(bytes(k).decode("latin-1"), bytes(v).decode("latin-1")) for k, v in event.headers],
+        )
+        if response.status == 200 and (coding := response.first("content-encoding").lower()) not in {
+            "",
+            "identity",
+        }:
+            raise TransportError(f"the ACS encoded its response ({coding:.40}), which it was not asked for")
+        with self._deadline("the ACS's response did not arrive as a whole"):
+            while not isinstance(event := await self._next_event(stream, sent), h11.EndOfMessage):
+                if not isinstance(event, h11.Data):
+                    raise TransportError("the ACS's response ended too early")
+                response.length += len(event.data)
+                if response.status == 200:
+                    feed(bytes(event.data))
+                elif response.length > _MAX_DISCARDED:
+                    await self.aclose()
+                    return response
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+        else:
+            await self.aclose()
+        return response
+
+    async def _next_event(self, stream: trio.abc.Stream, sent: bool) -> object:
+        while True:
+            try:
+                event = self._http.next_event()
+                if event is not h11.NEED_DATA:
+                    return event
+                data = bytes(await stream.receive_some(_CHUNK))
+                self._ended = not data
+                self._http.receive_data(data)
+            except h11.RemoteProtocolError as error:
+                if (
+                    self._http.their_state in {h11.IDLE, h11.SEND_RESPONSE, h11.ERROR}
+                    and not self._http.trailing_data[0]
+                ):
+                    what = "the ACS closed the connection without a response" if sent else "the ACS hung up"
+                    raise TransportError(f"{what} ({error})") from None
+                raise TransportError(f"the ACS does not speak HTTP: {error}") from None
+            except trio.BrokenResourceError:
+                raise TransportError("the connection to the ACS broke before its response") from None
+
+    @contextmanager
+    def _deadline(self, what: str) -> Iterator[None]:
+        try:
+            with trio.fail_after(self._timeout):
+                yield
+        except trio.TooSlowError:
+            raise TransportError(f"{what} within {self._timeout:g} s") from None
+
+
+def _reason(error: BaseException) -> str:
+    """Why connecting failed: trio's error groups those of the single addresses."""
+    todo: list[BaseException] = [error]
+    while todo:
+        current = todo.pop(0)
+        if isinstance(current, OSError) and current.strerror:
+            return current.strerror
+        todo += getattr(current, "exceptions", ())
+        if current.__cause__ is not None:
+            todo.append(current.__cause__)
+    return str(error)

@@ -1,0 +1,46 @@
+"""TLS towards the ACS: always verified (TR-069a6 3.3). `ssl` is imported when a session first needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
+
+
+class TlsSetupError(Exception):
+    """The configuration of TLS cannot be used; the text says why."""
+
+
+def client_context(ca_file: str = "") -> ssl.SSLContext:
+    """TLS >= 1.2, the server's certificate checked against `ca_file` or the system's store, its name too.
+
+    `ssl` compares host names with the certificate's DNS names (the CN only where it has none) and IP literals
+    with its IP names alone, as the standard wants.
+
+    Raises:
+        TlsSetupError: `ca_file` cannot be used.
+    """
+    import ssl  # noqa: PLC0415  # about 2 MB that a plain http ACS does not need
+
+    try:
+        context = ssl.create_default_context(cafile=ca_file or None)
+    except (OSError, ssl.SSLError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "no certificates in it"
+        raise TlsSetupError(f"option 'ca_file': {ca_file} cannot be used: {reason}") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def failure(error: BaseException) -> str:
+    """Why a handshake failed, in words; looks through the causes of `error`."""
+    import ssl  # noqa: PLC0415
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"the ACS's certificate was not accepted: {cause.verify_message}"
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS failed: {cause.reason or cause}"
+        cause = cause.__cause__ or cause.__context__
+    return f"TLS failed: {error or type(error).__name__}"
