@@ -218,7 +218,7 @@ async def test_a_path_too_long_for_a_socket_is_refused_in_words(tmp_path: Path) 
 async def test_a_process_takes_its_group_along(tmp_path: Path) -> None:
     """The child ignores SIGTERM, so that only the end of the group reaches it; its pipe tells when it is gone."""
     read, write = os.pipe()
-    script = f"(trap '' TERM; echo up >&{write}; exec sleep 1000) & wait"
+    script = f"(trap '' TERM; echo up > /dev/fd/{write}; exec sleep 1000) & wait"
     process = Process(["sh", "-c", script], tmp_path / "log", inherit=(write,))
     os.close(write)
     async with trio.lowlevel.FdStream(read) as pipe:
