@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from ubuskit.blobmsg import EncodeError, encode
+
 __all__ = ["Acl", "AclError", "Credentials", "Right", "Rule", "read_rules"]
 
 
@@ -116,19 +118,23 @@ def read_rules(
     for name, entry in access.items() if isinstance(access, Mapping) else ():
         if not name or not isinstance(entry, Mapping):
             continue
-        methods, private = entry.get("methods"), entry.get("acl")
-        rules.append(
-            rule(
-                name,
-                methods=frozenset(_strings(methods)),
-                private=private if isinstance(private, Mapping) else None,
-            )
-        )
+        methods = frozenset(_strings(entry.get("methods")))
+        rules.append(rule(name, methods=methods, private=_private(name, entry.get("acl"))))
     for right in Right:
         rules += [
             rule(name, rights=frozenset([right])) for name in _strings(document.get(right.value)) if name
         ]
     return rules
+
+
+def _private(name: str, value: object) -> Mapping[str, Any] | None:
+    if not isinstance(value, Mapping):
+        return None
+    try:
+        encode(value)
+    except EncodeError as error:
+        raise AclError(f"access, {name}, acl: {error}") from None
+    return value
 
 
 def _strings(value: object) -> list[str]:

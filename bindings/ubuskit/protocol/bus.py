@@ -32,7 +32,7 @@ from typing import Any, Final
 
 from ubuskit import blobmsg
 from ubuskit.blob import DecodeError, Octets
-from ubuskit.errors import MessageTooLarge, ProtocolError
+from ubuskit.errors import ProtocolError
 from ubuskit.errors import Status as Code
 from ubuskit.protocol.acl import Acl, Credentials, Right
 from ubuskit.protocol.events import Patterns, split
@@ -58,6 +58,7 @@ from ubuskit.protocol.wire import (
     EVENT_OBJECT,
     FIRST_FREE_ID,
     MAX_BLOB,
+    MAX_BODY,
     MONITOR_OBJECT,
     Frame,
     FrameReader,
@@ -228,6 +229,9 @@ class Bus:
             self._copy_to_monitors(peer, kind, seq, ref, body, sent=True)
         if peer.gone:
             return
+        if len(body) > MAX_BODY:
+            peer.dropped += 1
+            return
         outbox = peer.outbox
         frame = pack_frame(kind, seq, ref, body)
         if outbox.size and outbox.size + len(frame) > MAX_QUEUE:
@@ -250,10 +254,6 @@ class Bus:
         self, peer: Peer, kind: int, seq: int, ref: int, body: Octets, *, sent: bool
     ) -> None:
         copy = Monitor(peer.id, ref, seq, kind, sent, body).body()
-        if len(copy) + 4 > MAX_BLOB:
-            for monitor in self._monitors.values():
-                monitor.dropped += 1
-            return
         for monitor in list(self._monitors.values()):
             monitor.monitor_seq = (monitor.monitor_seq or 0) + 1 & 0xFFFF
             self._send_body(monitor, MessageType.MONITOR, monitor.monitor_seq, 0, copy)
@@ -321,12 +321,12 @@ class Bus:
         self, caller: Peer, seq: int, target: _Object, method: str, data: Octets | None, *, no_reply: bool
     ) -> Code | None:
         who = caller.credentials
-        try:
-            self._send(
-                target.peer, Invoke(target.id, method, data, no_reply, who.user, who.group), seq, caller.id
-            )
-        except MessageTooLarge:  # with the caller's names in it; nobody could receive it
-            return Code.INVALID_ARGUMENT
+        body = Invoke(target.id, method, data, no_reply, who.user, who.group).body()
+        if len(body) > MAX_BODY:
+            return (
+                Code.INVALID_ARGUMENT
+            )  # it came without the caller's names; with them nobody could receive it
+        self._send_body(target.peer, MessageType.INVOKE, seq, caller.id, body)
         return None
 
     def _forward_answer(self, peer: Peer, frame: Frame, answer: Data | Status) -> None:

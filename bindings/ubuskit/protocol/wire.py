@@ -25,6 +25,7 @@ __all__ = [
     "EVENT_OBJECT",
     "FIRST_FREE_ID",
     "MAX_BLOB",
+    "MAX_BODY",
     "MONITOR_OBJECT",
     "Attr",
     "Frame",
@@ -81,6 +82,8 @@ MAX_BLOB: Final = 1 << 20
 _HEADER: Final = Struct(">BBHII")
 _HEADER_LENGTH: Final = 12
 _BLOB_HEAD_LENGTH: Final = 4
+MAX_BODY: Final = MAX_BLOB - _BLOB_HEAD_LENGTH
+"""The attributes of one message may have this many octets."""
 
 
 @dataclass(frozen=True, slots=True)
