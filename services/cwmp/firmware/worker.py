@@ -180,6 +180,7 @@ class Worker:
                 async with self._going_down:
                     await self._apply(transfer.id)
             except Fault as fault:
+                image.unlink(missing_ok=True)
                 await self._records.fail(transfer, fault, self._clock())
             except LookupError:
                 if self._records.queue.find(transfer.id):

@@ -38,10 +38,12 @@ class SessionWatch:
         """Return as soon as no session is open. Bounded: a session service that cannot say so within
         `_ASK_AGAIN` s holds no session, and none lasts longer than `_LONGEST_SESSION` s."""
         with trio.move_on_after(_LONGEST_SESSION):
-            while await self._open():
+            while True:
+                told = self._told  # before asking: what is told meanwhile counts
+                if not await self._open():
+                    return
                 with trio.move_on_after(_ASK_AGAIN):
-                    await self._told.wait()
-            return
+                    await told.wait()
         self._log.warning("the session has not ended within %g s: going on without", _LONGEST_SESSION)
 
     async def _open(self) -> bool:
