@@ -15,12 +15,12 @@ from ubuskit.uci._model import (
     UciError,
     anonymous_name,
     valid_name,
-    valid_package,
     valid_text,
     valid_type,
 )
 from ubuskit.uci._parse import Scanner, SyntaxFault, statements
 
+_PACKAGE_STATEMENT = re.compile(r"[A-Za-z0-9_-]+")
 _INDEX = re.compile(r"\s*([+-]?[0-9]+)")
 
 
@@ -81,7 +81,7 @@ def _parse(text: str) -> Tree:
         if command == "config":
             section = _open_section(tree, named, offset, first, second)
         elif command == "package":
-            if not valid_package(first):
+            if not _PACKAGE_STATEMENT.fullmatch(first):
                 raise SyntaxFault(offset, "invalid character in the package's name")
         else:
             if section is None:
@@ -180,7 +180,7 @@ def _set(tree: Tree, change: Delta) -> None:
 def _add(tree: Tree, change: Delta) -> None:
     _set(tree, change)
     section = tree.find(change.section)
-    if section is not None and not change.option and not section.anonymous:
+    if section is not None and not change.option and valid_type(change.value or ""):
         tree.replace(section, anonymous=True)
 
 
