@@ -1,0 +1,5 @@
+"""``python -m cwmp.cli``."""
+
+from cwmp.cli import main
+
+main()

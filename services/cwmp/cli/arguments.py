@@ -1,0 +1,101 @@
+"""The command line of `cwmp`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from ubuskit import DEFAULT_SOCKET
+
+_EXAMPLES = """\
+examples:
+  cwmp status                                  what the client does, its last error, its next session
+  cwmp inform                                  a session with the ACS now
+  cwmp inform "2 PERIODIC"                     ... with this event
+  cwmp get Device.DeviceInfo.                  everything below a path that ends in a dot
+  cwmp get Device.WiFi.SSID.1.SSID Device.Time.
+  cwmp set Device.WiFi.SSID.1.SSID='My network'
+  cwmp names Device.                           names, and whether they can be written (rw, ro)
+  cwmp add Device.DHCPv4.Server.Pool.          a new row; prints its path
+  cwmp del Device.DHCPv4.Server.Pool.2.
+  cwmp --json get Device.DeviceInfo. | jq .
+
+exit codes:
+  0 done   1 refused, with a fault on stderr   2 wrong usage   3 a service or the bus is not reachable
+"""
+
+
+def parser(environ: Mapping[str, str] = os.environ) -> argparse.ArgumentParser:
+    """The parser; its result has `command`, `json`, `bus`, `timeout` and the command's own arguments."""
+    main = argparse.ArgumentParser(
+        prog="cwmp",
+        description="Shows and controls the TR-069 client of this router.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    main.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    _add_common(main, environ.get("UBUS_SOCKET") or DEFAULT_SOCKET, json=False, timeout=30.0)
+    common = argparse.ArgumentParser(
+        add_help=False
+    )  # the same once more, so that they may follow the command
+    _add_common(common, argparse.SUPPRESS, json=argparse.SUPPRESS, timeout=argparse.SUPPRESS)
+    commands = main.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    commands.add_parser("status", parents=[common], help="what the services do")
+    inform = commands.add_parser("inform", parents=[common], help="open a session with the ACS now")
+    inform.add_argument(
+        "event", nargs="?", default="", metavar="EVENT", help='an event code such as "2 PERIODIC"'
+    )
+    get = commands.add_parser("get", parents=[common], help="read parameters")
+    get.add_argument("paths", nargs="+", metavar="PATH", help="a parameter, or a path that ends in a dot")
+    put = commands.add_parser("set", parents=[common], help="set parameters, all or none")
+    put.add_argument("values", nargs="+", metavar="PATH=VALUE", type=_assignment)
+    names = commands.add_parser("names", parents=[common], help="list names")
+    names.add_argument("path", nargs="?", default="", metavar="PATH", help="everything without it")
+    names.add_argument("--next-level", action="store_true", help="only what is directly below PATH")
+    add = commands.add_parser("add", parents=[common], help="add a row to a table")
+    add.add_argument("object", metavar="OBJECT", help="the table's path, ending in a dot")
+    delete = commands.add_parser("del", parents=[common], help="delete a row of a table")
+    delete.add_argument("object", metavar="OBJECT", help="the row's path, ending in a dot")
+    commands.add_parser("reload", parents=[common], help="have the services read their configuration again")
+    return main
+
+
+def _add_common(to: argparse.ArgumentParser, bus: str, *, json: Any, timeout: Any) -> None:
+    to.add_argument("--json", action="store_true", default=json, help="print JSON instead of lines")
+    to.add_argument("--bus", metavar="PATH", default=bus, help="the ubus socket (UBUS_SOCKET)")
+    to.add_argument(
+        "--timeout", metavar="SECONDS", type=_seconds, default=timeout, help="how long to wait; default 30"
+    )
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    path, sign, value = text.partition("=")
+    if not sign or not path:
+        raise argparse.ArgumentTypeError(f"{text!r} is not PATH=VALUE")
+    return path, value
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time in seconds (up to 3600)")
+    return seconds
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib import metadata  # noqa: PLC0415  # slow, and seldom asked for
+
+        try:
+            version = metadata.version("tr069-client")
+        except metadata.PackageNotFoundError:
+            version = "(not installed)"
+        print(f"cwmp {version}")
+        parser.exit()
