@@ -4,13 +4,13 @@
 
 PyObject *integer_classes[4];
 
-static size_t slot_of(const char *text, size_t length)
+static uint32_t hash_of(const char *text, size_t length)
 {
 	uint32_t hash = 2166136261u; /* FNV-1a */
 
 	for (size_t i = 0; i < length; i++)
 		hash = (hash ^ (unsigned char)text[i]) * 16777619u;
-	return (hash ^ hash >> 15) % NAME_SLOTS;
+	return hash;
 }
 
 PyObject *string_from(const char *text, size_t length)
@@ -20,25 +20,24 @@ PyObject *string_from(const char *text, size_t length)
 
 PyObject *names_get(struct names *names, const char *text, size_t length)
 {
+	struct name *name;
 	PyObject *string;
-	size_t slot;
+	uint32_t hash;
 
 	if (length > NAME_LENGTH)
 		return string_from(text, length);
-	slot = slot_of(text, length);
-	string = names->slot[slot].string;
-	if (string && names->slot[slot].length == length && !memcmp(names->slot[slot].text, text, length)) {
-		Py_INCREF(string);
-		return string;
+	hash = hash_of(text, length);
+	name = &names->slot[(hash ^ hash >> 15) % NAME_SLOTS];
+	if (name->hash == hash && name->string && name->length == length && !memcmp(name->text, text, length)) {
+		Py_INCREF(name->string);
+		return name->string;
 	}
 	string = string_from(text, length);
 	if (!string)
 		return NULL;
-	Py_XDECREF(names->slot[slot].string);
+	Py_XDECREF(name->string);
 	Py_INCREF(string);
-	names->slot[slot].text = text;
-	names->slot[slot].length = length;
-	names->slot[slot].string = string;
+	*name = (struct name){.text = text, .length = length, .hash = hash, .string = string};
 	return string;
 }
 

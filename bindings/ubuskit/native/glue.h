@@ -12,12 +12,15 @@
 #define NAME_SLOTS 128
 #define NAME_LENGTH 48
 
+struct name {
+	const char *text; /* stays valid as long as the cache: it points into what is being read */
+	size_t length;
+	uint32_t hash;
+	PyObject *string;
+};
+
 struct names {
-	struct {
-		const char *text; /* stays valid as long as the cache: it points into what is being read */
-		size_t length;
-		PyObject *string;
-	} slot[NAME_SLOTS];
+	struct name slot[NAME_SLOTS];
 };
 
 /* A new reference, or NULL with an exception set. */
