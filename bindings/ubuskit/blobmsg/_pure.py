@@ -32,6 +32,8 @@ _WIDTHS: Final = {
     Int64: (Type.INT64, 8),
 }
 _NAMELESS: Final = b"\0\0\0\0"
+_TERMINATED: Final = tuple(b"\0" + padding for padding in _PADDING)
+_LONE_SURROGATE: Final = "the {} holds a lone surrogate, which has no UTF-8 form"
 
 # Plain numbers: an enum's member costs a look-up for every element.
 _ARRAY, _TABLE, _STRING = int(Type.ARRAY), int(Type.TABLE), int(Type.STRING)
@@ -41,6 +43,7 @@ _INT64_ID, _INT32_ID, _INT8_ID, _DOUBLE_ID = (
     int(Type.INT8),
     int(Type.DOUBLE),
 )
+_STRING_WORD: Final = EXTENDED | _STRING << 24
 _FIXED: Final = {
     int(Type.INT64): _INT64,
     int(Type.INT32): _INT32,
@@ -95,7 +98,7 @@ def _octets(text: str, what: str) -> bytes:
     try:
         octets = text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise EncodeError(f"the {what} holds a lone surrogate, which has no UTF-8 form") from None
+        raise EncodeError(_LONE_SURROGATE.format(what)) from None
     if b"\0" in octets:
         raise EncodeError(f"the {what} holds a zero character, where C would end it")
     return octets
@@ -116,12 +119,19 @@ def _encode_table(table: Mapping[str, Value], depth: int, names: dict[str, bytes
         try:
             head = names.get(name) if type(name) is str else None
             if head is None:
-                head = _name(name)
-                names[name] = head
+                head = names[name] = _name(name)
+            if type(value) is str:  # by far the most common: spared two calls
+                octets = value.encode("utf-8", "surrogateescape")
+                length = 5 + len(head) + len(octets)
+                if length <= MAX_LENGTH and 0 not in octets:
+                    parts += (_WORD.pack(_STRING_WORD | length), head, octets, _TERMINATED[length & 3])
+                    continue
             parts.append(_element(head, *_encode_value(value, depth, names)))
         except EncodeError as error:
             error.enter(_step(name))
             raise
+        except UnicodeEncodeError:
+            raise EncodeError(_LONE_SURROGATE.format("string"), _step(name)) from None
     return b"".join(parts)
 
 
@@ -192,33 +202,47 @@ class _Reader:
 
     def _table(self, offset: int, end: int, depth: int) -> dict[str, Any]:
         table: dict[str, Any] = {}
+        data, names = self._data, self._names
         while offset < end:
-            word, following = self._head(offset, end)
-            if not word & EXTENDED:
-                raise DecodeError(
-                    f"the element at byte {offset} of the message is in a table but has no name"
-                )
-            octets, start = self._name(offset, word & MAX_LENGTH)
-            name = self._names.get(octets)
+            word, name_length = (
+                _WORD_AND_NAME_LENGTH.unpack_from(data, offset) if end - offset >= 8 else (0, 0)
+            )
+            stop = offset + (word & MAX_LENGTH)
+            after_name = offset + 6 + name_length
+            start = offset + 4 + (name_length + 6 & ~3)
+            if not word & EXTENDED or start > stop or (stop + 3 & ~3) > end or data[after_name]:
+                raise self._fault(offset, end)
+            octets = data[offset + 6 : after_name]
+            name = names.get(octets)
             if name is None:
-                if b"\0" in octets:
+                if 0 in octets:
                     raise DecodeError(f"the name at byte {offset + 6} of the message holds a zero byte")
-                name = self._names[octets] = octets.decode("utf-8", "surrogateescape")
+                name = names[octets] = octets.decode("utf-8", "surrogateescape")
             try:
-                value = self._value(word, start, offset + (word & MAX_LENGTH), depth)
+                value = self._value(word, start, stop, depth)
             except DecodeError as error:
                 error.enter(_step(name))
                 raise
             table.setdefault(name, value)
-            offset = following
+            offset = stop + 3 & ~3
         return table
+
+    def _fault(self, offset: int, end: int) -> DecodeError:
+        """What is wrong with the element of a table at ``offset``."""
+        try:
+            word, _ = self._head(offset, end)
+            if word & EXTENDED:
+                self._value_offset(offset, word & MAX_LENGTH)
+        except DecodeError as error:
+            return error
+        return DecodeError(f"the element at byte {offset} of the message is in a table but has no name")
 
     def _array(self, offset: int, end: int, depth: int) -> list[Any]:
         array: list[Any] = []
         while offset < end:
             try:
                 word, following = self._head(offset, end)
-                start = self._name(offset, word & MAX_LENGTH)[1] if word & EXTENDED else offset + 4
+                start = self._value_offset(offset, word & MAX_LENGTH) if word & EXTENDED else offset + 4
                 array.append(self._value(word, start, offset + (word & MAX_LENGTH), depth))
             except DecodeError as error:
                 error.enter(f"[{len(array)}]")
@@ -239,23 +263,22 @@ class _Reader:
             )
         return word, following
 
-    def _name(self, offset: int, length: int) -> tuple[bytes, int]:
-        """The name of the element at ``offset`` and the offset of its value."""
+    def _value_offset(self, offset: int, length: int) -> int:
+        """Where the value of the element at ``offset`` starts, after its name."""
         if length >= 8:
             _, name_length = _WORD_AND_NAME_LENGTH.unpack_from(self._data, offset)
-            start = offset + 6
-            value = offset + 4 + (name_length + 6 & ~3)
-            if value <= offset + length and not self._data[start + name_length]:
-                return self._data[start : start + name_length], value
+            start: int = offset + 4 + (name_length + 6 & ~3)
+            if start <= offset + length and not self._data[offset + 6 + name_length]:
+                return start
         raise DecodeError(f"the name at byte {offset + 4} of the message is cut off or not terminated")
 
     def _value(self, word: int, start: int, end: int, depth: int) -> Any:
         kind = word >> 24 & 0x7F
         if kind == _STRING:
-            zero = self._data.find(0, start, end)
-            if zero < 0 or self._data[end - 1]:
+            if start == end or self._data[end - 1]:
                 raise DecodeError("a string without its terminating zero byte")
-            return self._data[start:zero].decode("utf-8", "surrogateescape")
+            text = self._data[start : end - 1].decode("utf-8", "surrogateescape")
+            return text if "\0" not in text else text[: text.index("\0")]
         fixed = _FIXED.get(kind)
         if fixed is not None:
             if end - start != fixed.size:
