@@ -98,7 +98,7 @@ class Acs:
         Raises:
             trio.TooSlowError: no such session within `timeout` seconds.
         """
-        session = await self._claim(event, timeout)
+        session = await self.next_session(event, timeout=timeout)
         try:
             yield session
         except BaseException:
@@ -106,7 +106,8 @@ class Acs:
             raise
         await session.end()
 
-    async def _claim(self, event: str, timeout: float) -> Session:
+    async def next_session(self, event: str = "", *, timeout: float = 60.0) -> Session:
+        """As `session`, but to be ended by the caller."""
         with trio.fail_after(timeout):
             while True:
                 while self._unclaimed:

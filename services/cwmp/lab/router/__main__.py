@@ -1,0 +1,54 @@
+"""``python -m cwmp.lab.router``: a virtual router in a directory, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import trio
+
+from cwmp.lab.console import Console, run_until_signal
+from cwmp.lab.router import Options, open_router
+from ubuskit.errors import UbusError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m cwmp.lab.router",
+        description="A virtual router: its file system in a directory, a ubus, the daemons' objects, the suite.",
+    )
+    parser.add_argument("--dir", required=True, type=Path, help="where it lives; made if it is not there")
+    parser.add_argument("--acs-url", default="", help="option acs_url of /etc/config/cwmp")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="OPTION=VALUE", help="another option of it"
+    )
+    parser.add_argument(
+        "--ubusd",
+        default=os.environ.get("UBUSD", ""),
+        metavar="PATH",
+        help="the bus daemon (UBUSD); default ours",
+    )
+    parser.add_argument("--no-suite", action="store_true", help="only the router, without the services")
+    parser.add_argument("--separate", action="store_true", help="each service alone instead of under cwmpd")
+    options = parser.parse_args(arguments)
+    cwmp = {"acs_url": options.acs_url, **dict(item.partition("=")[::2] for item in options.set)}
+    wanted = Options(cwmp, options.ubusd, not options.no_suite, options.separate)
+    return run_until_signal(lambda: _run(options.dir, wanted))
+
+
+async def _run(directory: Path, options: Options) -> int:
+    console = Console(sys.stdout)
+    try:
+        async with open_router(directory, options, lambda text: console.line("router", text)) as router:
+            console.line("router", f"bus {router.paths.bus}, log {router.log}; Ctrl-C stops it")
+            await trio.sleep_forever()
+    except (ValueError, OSError, UbusError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
