@@ -1,0 +1,99 @@
+"""TR-106 path names, and what they name in a model (TR-069a6 A.3.2.1, A.3.2.2, A.3.2.3)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from cwmp.contract import Fault, FaultCode
+from cwmp.datamodel.tree import MAX_PATH, Model, Object, Parameter, Row, View
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,9}")
+
+
+class InvalidName(Fault):
+    """9005: there is nothing of this name."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        shown = path if len(path) <= MAX_PATH else f"{path[:MAX_PATH]}..."
+        super().__init__(FaultCode.INVALID_PARAMETER_NAME, f"{shown}: {reason}")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a path names, as far as the model alone can tell.
+
+    `numbers` are the instance numbers in the path, in order. With a `parameter` it is that of `node`; a `table`
+    is all rows of `node`; otherwise it is the row (or only instance) itself.
+    """
+
+    path: str
+    node: Object
+    numbers: tuple[int, ...] = ()
+    parameter: Parameter | None = None
+    table: bool = False
+
+    def row(self, view: View) -> Row:
+        """The row it names; of a table, the row around it.
+
+        Raises:
+            InvalidName: an instance on the way does not exist.
+            Unread, SourceFailed: as `View.rows`.
+        """
+        chain: list[Object] = []
+        node: Object | None = self.node
+        while node is not None and node.parent is not None:
+            chain.append(node)
+            node = node.parent
+        if self.table:
+            chain = chain[1:]
+        row, numbers = view.root, iter(self.numbers)
+        for node in reversed(chain):
+            if node.rows is None:
+                row = view.single(node, row)
+                continue
+            number = next(numbers)
+            found = next((r for r in view.rows(node, row) if r.entry and r.entry.number == number), None)
+            if found is None:
+                raise InvalidName(self.path, f"there is no instance {number}")
+            row = found
+        return row
+
+
+def resolve(model: Model, path: str) -> Target:
+    """What `path` names: "" and ``Device.`` the root, a path that ends in a dot an object, else a parameter.
+
+    Raises:
+        InvalidName: the model has nothing of this name; whether its instances exist only a view can tell.
+    """
+    if path in ("", "Device."):
+        return Target("Device.", model.root)
+    if len(path) > MAX_PATH:
+        raise InvalidName(path, f"longer than {MAX_PATH} characters")
+    names = path.split(".")
+    if names[0] != "Device" or len(names) < 2:
+        raise InvalidName(path, "a path begins with Device.")
+    last = names.pop()
+    node, numbers, table = model.root, [], False
+    for name in names[1:]:
+        if table:
+            if not _NUMBER.fullmatch(name):
+                raise InvalidName(path, f"'{name}' is no instance number of {node.table}")
+            numbers.append(int(name))
+            table = False
+            continue
+        child = node.children.get(name)
+        if child is None:
+            raise InvalidName(path, f"there is no object '{name}' in {node.template}")
+        node, table = child, child.rows is not None
+    if not last:
+        return Target(path, node, tuple(numbers), table=table)
+    if table:
+        raise InvalidName(path, f"{node.table} is a table: its rows follow as .1. .2. and so on")
+    parameter = node.parameters.get(last)
+    if parameter is None:
+        if last in node.children:
+            raise InvalidName(path, "an object's path ends in a dot")
+        raise InvalidName(path, f"there is no parameter '{last}' in {node.template}")
+    return Target(path, node, tuple(numbers), parameter)

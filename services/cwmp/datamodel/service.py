@@ -1,0 +1,118 @@
+"""The datamodel service: the contract's operations and the ubus object, on one tree."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from cwmp.contract import Empty
+from cwmp.contract import datamodel as contract
+from cwmp.contract import session as session_contract
+from cwmp.datamodel import bus
+from cwmp.datamodel.announcing import Announcer
+from cwmp.datamodel.inform import Informer
+from cwmp.datamodel.journal import Journal
+from cwmp.datamodel.loader import load
+from cwmp.datamodel.reading import Reader
+from cwmp.datamodel.snapshot import System
+from cwmp.datamodel.writing import Writer
+from cwmp.runtime import Paths, Runtime
+
+_JOURNAL_VERSION = 1
+_INSTANCES_VERSION = 1
+
+
+def mapping_directories(paths: Paths) -> list[Path]:
+    """Where mapping files lie; later ones take the place of earlier ones of the same name."""
+    return [
+        Path(__file__).parent / "models",
+        paths.system("/usr/share/cwmp/datamodel.d"),
+        paths.system("/etc/cwmp/datamodel.d"),
+    ]
+
+
+async def serve(runtime: Runtime) -> None:
+    """Run the service until it is cancelled."""
+    model, problems = load(mapping_directories(runtime.paths))
+    for problem in problems:
+        runtime.log.error("mapping %s", problem)
+    journal = Journal(
+        runtime.uci,
+        runtime.state("journal", _JOURNAL_VERSION),
+        runtime.state("instances", _INSTANCES_VERSION),
+        runtime.boot_id,
+        runtime.log,
+    )
+    journal.start()
+    system = System(runtime.paths, runtime.uci, runtime.bus, runtime.peers)
+    reader = Reader(model, system, journal.instances, journal.own, journal.save_instances, runtime.log)
+    announcer = Announcer(model, journal, runtime.bus, runtime.peers, runtime.log)
+    writer = Writer(reader, journal, announcer)
+    informer = Informer(reader, journal, runtime.log)
+
+    def status() -> Mapping[str, Any]:
+        objects = list(model.objects())
+        return {
+            "parameter_key": journal.parameter_key,
+            "objects": len(objects),
+            "parameters": sum(len(node.parameters) for node in objects),
+            "problems": [str(problem) for problem in problems],
+            "pending": [*journal.now, *journal.later],
+            "session_open": announcer.session_open,
+        }
+
+    _answer(runtime, reader, writer, informer, announcer)
+    await bus.serve(runtime.bus, reader, writer, status)
+    await runtime.peers.hear(session_contract.STATE, lambda state: announcer.session_state(state.open))
+    await runtime.peers.ready()
+    async with trio.open_nursery() as nursery:
+        runtime.peers.on_ready("session", lambda: nursery.start_soon(announcer.ask_session))
+        for owner in ("session", "diagnostics", "firmware"):
+            runtime.peers.on_ready(owner, announcer.owner_ready)
+        nursery.start_soon(announcer.run)
+        nursery.start_soon(announcer.ask_session)
+        runtime.log.info(
+            "%d objects, %d parameters declared%s",
+            status()["objects"],
+            status()["parameters"],
+            f", {len(problems)} mistakes in mapping files" if problems else "",
+        )
+        await trio.sleep_forever()
+
+
+def _answer(
+    runtime: Runtime, reader: Reader, writer: Writer, informer: Informer, announcer: Announcer
+) -> None:
+    """Register the operations of contract/datamodel.py."""
+
+    async def get_values(args: contract.GetValues, _id: str) -> AsyncIterator[contract.Values]:
+        for page in await reader.values(args.paths):
+            yield page
+
+    async def get_names(args: contract.GetNames, _id: str) -> AsyncIterator[contract.Names]:
+        for page in await reader.names(args.path, args.next_level):
+            yield page
+
+    async def get_inform(args: contract.GetInform, _id: str) -> contract.Inform:
+        return await informer.inform(args)
+
+    async def informed(args: contract.Informed, _id: str) -> Empty:
+        await informer.informed(args.token)
+        return Empty()
+
+    async def session_ended(_args: contract.SessionEnded, _id: str) -> Empty:
+        announcer.session_ended()
+        return Empty()
+
+    answer = runtime.peers.answer
+    answer(contract.GET_VALUES, get_values)
+    answer(contract.GET_NAMES, get_names)
+    answer(contract.SET_VALUES, writer.set_values)
+    answer(contract.ADD_OBJECT, writer.add_object)
+    answer(contract.DELETE_OBJECT, writer.delete_object)
+    answer(contract.GET_INFORM, get_inform)
+    answer(contract.INFORMED, informed)
+    answer(contract.SESSION_ENDED, session_ended)

@@ -1,0 +1,216 @@
+"""What the system said while one request was answered.
+
+Theory of operation
+-------------------
+A request reads each source (a UCI package, a ubus call with its arguments, a file, the parameters of another
+service) at most once, and whatever it read is thrown away with it: one answer never mixes two states of one
+source. Reading the tree is synchronous and pure; it asks the snapshot for a `Need`. What is not there yet is
+noted as wanted and `Unread` leaves the row that needed it; the caller then has everything wanted fetched, all
+at once, and walks again. Most needs are known before the first walk, so there are rarely more than three.
+
+A source that fails is kept as its failure: it costs the values that hang on it and nothing else.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import trio
+
+from cwmp.contract import Fault
+from cwmp.contract.parameters import GetParameters, get_parameters
+from cwmp.runtime import Paths, Peers
+from ubuskit import UbusError
+from ubuskit.client import Client
+from ubuskit.uci import Package, PackageNotFound, Section, Uci, UciError
+
+_CALL_TIMEOUT = 5.0
+_MAX_FILE = 256 << 10
+
+
+class Need(NamedTuple):
+    """One thing to be read: kind (``uci``, ``ubus``, ``file``, ``service``), its name, and arguments.
+
+    | kind    | name            | detail                    | gives                    |
+    |---------|-----------------|---------------------------|--------------------------|
+    | uci     | package         |                           | `PackageView`            |
+    | ubus    | object method   | arguments as JSON         | the reply's table        |
+    | file    | absolute path   |                           | its text                 |
+    | service | service         | object path ending in dot | parameter path to text   |
+    """
+
+    kind: str
+    name: str
+    detail: str = ""
+
+
+class Unread(Exception):
+    """What was asked for is not read yet; it has been noted as wanted."""
+
+
+class SourceFailed(Exception):
+    """A source cannot be read; the text says which and why."""
+
+
+class PackageView:
+    """One UCI package as this request sees it, the request's own changes included."""
+
+    __slots__ = ("_by_type", "missing", "name", "sections")
+
+    def __init__(self, name: str, package: Package | None) -> None:
+        self.name = name
+        self.missing = package is None
+        self.sections: dict[str, Section] = {} if package is None else dict(package.sections)
+        self._by_type: dict[str, list[Section]] | None = None
+
+    def of_type(self, kind: str) -> list[Section]:
+        """The sections of this type, in the order of the file."""
+        if self._by_type is None:
+            self._by_type = {}
+            for section in self.sections.values():
+                self._by_type.setdefault(section.type, []).append(section)
+        return self._by_type.get(kind, [])
+
+    def put(self, section: Section) -> None:
+        """Have a section that this request adds."""
+        self.sections[section.name] = section
+        self._by_type = None
+
+    def drop(self, name: str) -> None:
+        """Forget a section that this request deletes."""
+        del self.sections[name]
+        self._by_type = None
+
+
+class System:
+    """The way to the router: everything the datamodel reads goes through here. `reads` counts, by kind."""
+
+    def __init__(self, paths: Paths, uci: Uci, bus: Client, peers: Peers) -> None:
+        self._paths = paths
+        self._uci = uci
+        self._bus = bus
+        self._peers = peers
+        self.reads: Counter[Need] = Counter()
+        self._readers: dict[str, Callable[[Need], Any]] = {"uci": self._package, "file": self._file}
+
+    async def fetch(self, needs: Iterable[Need], into: dict[Need, Any]) -> None:
+        """Read all of `needs`, those that take time side by side. A failure becomes a `SourceFailed` value."""
+        slow = [need for need in needs if need.kind not in self._readers]
+        self.reads.update(needs)
+        async with trio.open_nursery() as nursery:
+            for need in slow:
+                nursery.start_soon(self._fetch_slow, need, into)
+            for need in needs:
+                if need.kind in self._readers:
+                    try:
+                        into[need] = self._readers[need.kind](need)
+                    except SourceFailed as failure:
+                        into[need] = failure
+
+    async def _fetch_slow(self, need: Need, into: dict[Need, Any]) -> None:
+        try:
+            into[need] = await (self._call(need) if need.kind == "ubus" else self._ask(need))
+        except SourceFailed as failure:
+            into[need] = failure
+
+    def _package(self, need: Need) -> PackageView:
+        """A package that does not exist is an empty one: what it configures is just not there."""
+        try:
+            return PackageView(need.name, self._uci.load(need.name))
+        except PackageNotFound:
+            return PackageView(need.name, None)
+        except (UciError, OSError) as error:
+            raise SourceFailed(f"UCI package {need.name}: {error}") from None
+
+    def _file(self, need: Need) -> str:
+        """A file that does not exist is an empty one. Only plain files are read, so nothing can block."""
+        descriptor = -1
+        try:
+            descriptor = os.open(
+                self._paths.system(need.name), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+            )
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise SourceFailed(f"{need.name} is not a plain file")
+            data = b""
+            while len(data) < _MAX_FILE and (more := os.read(descriptor, _MAX_FILE - len(data))):
+                data += more
+            return data.decode("utf-8", "replace")
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            if error.errno in (errno.EINVAL, errno.ENODEV, errno.EOPNOTSUPP):
+                return ""  # sysfs says so of an interface that is down: there is no value
+            raise SourceFailed(f"{need.name}: {error.strerror}") from None
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    async def _call(self, need: Need) -> dict[str, Any]:
+        name, _, method = need.name.rpartition(" ")
+        arguments = json.loads(need.detail) if need.detail else {}
+        try:
+            return await self._bus.call(name, method, arguments, timeout=_CALL_TIMEOUT)
+        except UbusError as error:
+            raise SourceFailed(f"ubus call {need.name}: {error or type(error).__name__}") from None
+
+    async def _ask(self, need: Need) -> dict[str, str]:
+        try:
+            found = await self._peers.request(
+                get_parameters(need.name), GetParameters([need.detail]), deadline=_CALL_TIMEOUT
+            )
+        except Fault as fault:
+            raise SourceFailed(f"service {need.name}: {fault.text}") from None
+        return dict(zip(found.names, found.values, strict=False))
+
+
+class Snapshot:
+    """What was read so far for one request."""
+
+    __slots__ = ("_system", "_values", "wanted")
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._values: dict[Need, Any] = {}
+        self.wanted: set[Need] = set()
+
+    def get(self, need: Need) -> Any:
+        """What `need` gave.
+
+        Raises:
+            Unread: it is wanted now.
+            SourceFailed: it cannot be had.
+        """
+        value = self._values.get(need)
+        if value is None:
+            self.wanted.add(need)
+            raise Unread
+        if type(value) is SourceFailed:
+            raise value.with_traceback(None)
+        return value
+
+    def package(self, name: str) -> PackageView:
+        """A UCI package; raises like `get`."""
+        found: PackageView = self.get(Need("uci", name))
+        return found
+
+    async def fetch(self, needs: Iterable[Need] = ()) -> None:
+        """Read what is wanted, and `needs`, where it is not here yet."""
+        missing = [need for need in {*self.wanted, *needs} if need not in self._values]
+        self.wanted.clear()
+        if missing:
+            await self._system.fetch(missing, self._values)
+
+    def packages(self) -> Mapping[str, PackageView]:
+        """The UCI packages read so far."""
+        return {need.name: value for need, value in self._values.items() if isinstance(value, PackageView)}
+
+
+def call_detail(arguments: Mapping[str, Any]) -> str:
+    """Arguments of a ubus call as a `Need` carries them: the same arguments always give the same text."""
+    return json.dumps(arguments, sort_keys=True, separators=(",", ":")) if arguments else ""

@@ -1,0 +1,100 @@
+"""The changes of one request, gathered before any of them is made.
+
+A change is noted for the transaction and made in the request's own view at once, so that what comes later in the
+same request builds on it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cwmp.datamodel.snapshot import PackageView
+from cwmp.datamodel.sources.uci import find_section
+from cwmp.datamodel.template import SectionName
+from cwmp.datamodel.types import ValueFault
+from ubuskit.uci import Add, Change, Delete, Section, Set
+
+if TYPE_CHECKING:
+    from cwmp.datamodel.instances import Entry
+    from cwmp.datamodel.tree import Row, View
+
+
+class Staging:
+    """What a request changes: `uci` by package, `owned` by service, `aliases` by row path."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self.uci: dict[str, list[Change]] = {}
+        self.owned: dict[str, dict[str, str]] = {}
+        self.aliases: dict[str, tuple[Entry, str]] = {}
+
+    @property
+    def packages(self) -> list[str]:
+        return sorted(self.uci)
+
+    def section(self, name: SectionName) -> Section:
+        """The section, created where it is not there and its type is known.
+
+        Raises:
+            ValueFault: it is not there and cannot be created.
+        """
+        found = find_section(self._view.snapshot, name)
+        if found is not None:
+            return found
+        if not name.kind:
+            raise ValueFault(f"UCI has no section {name.package}.{name.name}")
+        return self.add_section(
+            name.package, name.kind, name.name or f"{_word(name.kind)}_{name.index + 1}", {}
+        )
+
+    def add_section(self, package: str, kind: str, name: str, options: dict[str, str | list[str]]) -> Section:
+        """A new named section at the end of its package."""
+        view = self._package(package)
+        self._note(package, Add(kind, name, dict(options)))
+        section = Section(name, kind, False, dict(options))
+        view.put(section)
+        self._view.forget_rows()
+        return section
+
+    def delete_section(self, package: str, section: Section) -> None:
+        self._note(package, Delete(section.name))
+        self._package(package).drop(section.name)
+        self._view.forget_rows()
+
+    def set_option(self, package: str, section: Section, option: str, value: str | list[str]) -> None:
+        """Give an option a value; an empty one deletes it. What is so already is left alone."""
+        old = section.options.get(option)
+        if (old or None) == (value or None):
+            return
+        self._package(package)
+        if value:
+            section.options[option] = value
+            self._note(package, Set(section.name, option, value))
+        else:
+            del section.options[option]
+            self._note(package, Delete(section.name, option))
+
+    def set_owned(self, service: str, path: str, text: str) -> None:
+        self.owned.setdefault(service, {})[path] = text
+
+    def set_alias(self, row: Row, alias: str) -> None:
+        if row.entry is not None and row.alias != alias:
+            self.aliases[row.path] = (row.entry, alias)
+
+    def alias_of(self, row: Row) -> str:
+        """The alias of a row once this request has succeeded."""
+        staged = self.aliases.get(row.path)
+        return staged[1] if staged else row.alias
+
+    def _package(self, name: str) -> PackageView:
+        package = self._view.snapshot.package(name)
+        if package.missing:
+            raise ValueFault(f"there is no UCI package {name}")
+        return package
+
+    def _note(self, package: str, change: Change) -> None:
+        self.uci.setdefault(package, []).append(change)
+
+
+def _word(text: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in text)

@@ -1,0 +1,146 @@
+"""Where the rows of tables come from: sections, entries of replies, lines of files, or a fixed list."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cwmp.datamodel.snapshot import Need
+from cwmp.datamodel.sources.ubus import UbusContext
+from cwmp.datamodel.template import Condition
+from ubuskit.uci import Section
+
+if TYPE_CHECKING:
+    from cwmp.datamodel.tree import Row
+
+_MAX_ROWS = 10_000
+
+
+class There(NamedTuple):
+    """A row that is there: what identifies it, and what it is made of."""
+
+    key: str
+    section: Section | None = None
+    item: Any = None
+
+    @property
+    def anonymous(self) -> bool:
+        return self.section is not None and self.section.anonymous
+
+
+class RowSource(ABC):
+    """The rows of one table. `conditions` leave out rows; fields are those of the row to be."""
+
+    dynamic = False
+
+    def __init__(self, conditions: Sequence[Condition] = ()) -> None:
+        self._conditions = conditions
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        return frozenset()
+
+    @abstractmethod
+    def there(self, parent: Row) -> list[There]:
+        """The rows below `parent`, no key twice. Raises like `Snapshot.get`."""
+
+    def _chosen(self, rows: Sequence[There]) -> list[There]:
+        found: dict[str, There] = {}
+        for row in rows:
+            if all(c.holds(_field(row, c.field)) for c in self._conditions):
+                found.setdefault(row.key, row)
+        return list(found.values())[:_MAX_ROWS]
+
+
+class SectionRows(RowSource):
+    """Every section of one type is a row; its name is the key."""
+
+    def __init__(self, package: str, kind: str, conditions: Sequence[Condition] = ()) -> None:
+        super().__init__(conditions)
+        self.package = package
+        self.kind = kind
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        return frozenset({Need("uci", self.package)})
+
+    def there(self, parent: Row) -> list[There]:
+        sections = parent.view.snapshot.package(self.package).of_type(self.kind)
+        return self._chosen([There(s.name, s, parent.item) for s in sections])
+
+
+class ReplyRows(RowSource):
+    """Every entry of an array or of a table in a reply is a row. Of an array's entry a member is the key (or
+    the entry itself, where it is a text); a table's entry has one already."""
+
+    def __init__(self, context: UbusContext, key: str, conditions: Sequence[Condition] = ()) -> None:
+        super().__init__(conditions)
+        self._context = context
+        self._key = key
+        self.dynamic = context.dynamic
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        return self._context.needs
+
+    def there(self, parent: Row) -> list[There]:
+        root = self._context.root(parent)
+        if isinstance(root, dict):
+            return self._chosen([There(str(key), None, value) for key, value in root.items()])
+        if not isinstance(root, list):
+            return []
+        return self._chosen([There(key, None, item) for item in root if (key := self._key_of(item))])
+
+    def _key_of(self, item: Any) -> str:
+        if isinstance(item, dict):
+            return str(item.get(self._key, ""))
+        return str(item) if isinstance(item, (str, int)) and not self._key else ""
+
+
+class LineRows(RowSource):
+    """Every line of a file is a row; its words are named by `columns`."""
+
+    def __init__(
+        self, path: str, columns: Sequence[str], key: str, conditions: Sequence[Condition] = ()
+    ) -> None:
+        super().__init__(conditions)
+        self._need = Need("file", path)
+        self._columns = tuple(columns)
+        self._key = key
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        return frozenset({self._need})
+
+    def there(self, parent: Row) -> list[There]:
+        rows = []
+        for line in parent.view.snapshot.get(self._need).splitlines():
+            item = dict(zip(self._columns, line.split(), strict=False))
+            if key := item.get(self._key):
+                rows.append(There(key, None, item))
+        return self._chosen(rows)
+
+
+class FixedRows(RowSource):
+    """Always the same rows, where the row around them meets the conditions."""
+
+    def __init__(self, keys: Sequence[str], conditions: Sequence[Condition] = ()) -> None:
+        super().__init__()
+        self._keys = tuple(keys)
+        self._around = conditions
+
+    def there(self, parent: Row) -> list[There]:
+        if not parent.meets(self._around):
+            return []
+        return [There(key, parent.section, parent.item) for key in self._keys]
+
+
+def _field(row: There, name: str) -> str:
+    from cwmp.datamodel.tree import field_text  # noqa: PLC0415  # tree's rows are made from ours
+
+    if name == "key":
+        return row.key
+    if row.section is not None:
+        return field_text(row.section.options.get(name))
+    return field_text(row.item.get(name)) if isinstance(row.item, dict) else ""

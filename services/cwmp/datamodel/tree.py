@@ -1,0 +1,371 @@
+"""The tree: what is declared (`Model`, `Object`, `Parameter`) and what one request sees of it (`View`, `Row`).
+
+An `Object` stands for one path template (``Device.WiFi.SSID.{i}.``), a `Row` for one instance of it; objects
+that are no table have exactly one row for each row around them. Rows are made when a request walks to them
+and live as long as its view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cwmp.datamodel.instances import Candidate, Entry, Instances, default_alias
+from cwmp.datamodel.snapshot import Need, Snapshot, SourceFailed, Unread
+from cwmp.datamodel.template import Condition
+from cwmp.datamodel.types import Type
+from ubuskit.uci import Section
+
+if TYPE_CHECKING:
+    from cwmp.datamodel.sources import Source
+    from cwmp.datamodel.tables import RowSource
+
+MAX_PATH = 256
+
+Reader = Callable[["Row"], str]
+
+
+class Parameter:
+    """One declared parameter. `value` reads it for a row: hidden ones are their type's null value."""
+
+    __slots__ = (
+        "default",
+        "hidden",
+        "inform",
+        "name",
+        "origin",
+        "source",
+        "strong",
+        "type",
+        "type_name",
+        "value",
+        "writable",
+        "write_if",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        kind: Type,
+        source: Source,
+        *,
+        default: str | None = None,
+        writable: bool = False,
+        write_if: Sequence[Condition] = (),
+        hidden: bool = False,
+        inform: bool = False,
+        strong: str = "",
+        origin: str = "",
+    ) -> None:
+        self.name = name
+        self.type = kind
+        self.type_name = kind.name
+        self.source = source
+        self.default = kind.null if default is None else default
+        self.writable = writable
+        self.write_if = tuple(write_if)
+        self.hidden = hidden
+        self.inform = inform
+        self.strong = strong
+        self.origin = origin
+        self.value: Reader = self._hidden if hidden else self._reader()
+
+    def _reader(self) -> Reader:
+        read, text, default = self.source.read, self.type.texts(), self.default
+
+        def value(row: Row) -> str:
+            raw = read(row)
+            if raw is None:
+                return default
+            found = text(raw)
+            return default if found is None else found
+
+        return value
+
+    def _hidden(self, _row: Row) -> str:
+        return self.type.null
+
+    def is_writable(self, row: Row) -> bool:
+        """Whether SetParameterValues may change it in this row."""
+        return self.writable and (not self.write_if or row.meets(self.write_if))
+
+
+class UniqueKey(NamedTuple):
+    """Parameters whose values together identify a row (TR-106 3.2.5); a functional key only among enabled rows."""
+
+    parameters: tuple[str, ...]
+    functional: bool
+
+
+class Object:
+    """One declared object; a table where `rows` is set. `template` ends in a dot, rows are ``{i}``."""
+
+    __slots__ = (
+        "_needs",
+        "alias",
+        "children",
+        "create",
+        "delete",
+        "lets",
+        "name",
+        "origin",
+        "parameters",
+        "parent",
+        "probes",
+        "rows",
+        "section_name",
+        "template",
+        "unique",
+    )
+
+    def __init__(self, template: str, name: str, parent: Object | None) -> None:
+        self.template = template
+        self.name = name
+        self.parent = parent
+        self.children: dict[str, Object] = {}
+        self.parameters: dict[str, Parameter] = {}
+        self.lets: dict[str, Source] = {}
+        self.rows: RowSource | None = None
+        self.create: Mapping[str, Any] | None = None
+        self.delete = False
+        self.alias = False
+        self.unique: tuple[UniqueKey, ...] = ()
+        self.section_name = ""
+        self.probes: tuple[Parameter, ...] = ()
+        self.origin = ""
+        self._needs: frozenset[Need] | None = None
+
+    @property
+    def table(self) -> str:
+        """The template of the table this is the row of: ``Device.WiFi.SSID.``."""
+        return self.template.removesuffix("{i}.")
+
+    def needs(self) -> frozenset[Need]:
+        """What its parameters, its own rows and everything below certainly need. Known once all is linked."""
+        if self._needs is None:
+            found: set[Need] = set()
+            if self.rows is not None:
+                found |= self.rows.needs
+            for parameter in self.parameters.values():
+                if not parameter.hidden:
+                    found |= parameter.source.needs
+            for child in self.children.values():
+                found |= child.needs()
+            self._needs = frozenset(found)
+        return self._needs
+
+    def row_needs(self) -> frozenset[Need]:
+        """What the rows of this object and of those below need, without their values."""
+        found: set[Need] = set() if self.rows is None else set(self.rows.needs)
+        for child in self.children.values():
+            found |= child.row_needs()
+        return frozenset(found)
+
+    def way_needs(self) -> frozenset[Need]:
+        """What is needed to get to its rows: the tables on the way."""
+        found: set[Need] = set()
+        node: Object | None = self
+        while node is not None:
+            if node.rows is not None:
+                found |= node.rows.needs
+            node = node.parent
+        return frozenset(found)
+
+
+class Model:
+    """All that is declared, below ``Device.``."""
+
+    def __init__(self) -> None:
+        self.root = Object("Device.", "Device", None)
+        self.packages: dict[str, str] = {}
+
+    def objects(self, start: Object | None = None) -> Iterator[Object]:
+        """Every object, parents first."""
+        node = start or self.root
+        yield node
+        for child in node.children.values():
+            yield from self.objects(child)
+
+    def find(self, template: str) -> Object | None:
+        """The object with this path template, ``{i}`` for rows; a table's path gives its row's object."""
+        node: Object | None = self.root
+        for name in template.rstrip(".").split(".")[1:]:
+            if name != "{i}" and node is not None:
+                node = node.children.get(name)
+        return node if template.startswith("Device.") else None
+
+    def informs(self) -> Iterator[tuple[Object, Parameter]]:
+        """The forced-inform parameters (TR-069a6 3.7.1.5); none of them is in a table."""
+        for node in self.objects():
+            for parameter in node.parameters.values():
+                if parameter.inform:
+                    yield node, parameter
+
+
+class Row:
+    """One instance of an object, as one request sees it.
+
+    `key`, `entry`, `section` and `item` are those of the nearest row of a table: what identifies it, its number,
+    its UCI section and its piece of a reply or file.
+    """
+
+    __slots__ = ("_cache", "entry", "item", "key", "object", "parent", "path", "section", "table_row", "view")
+
+    def __init__(self, view: View, node: Object, path: str, parent: Row | None) -> None:
+        self.view = view
+        self.object = node
+        self.path = path
+        self.parent = parent
+        self._cache: dict[Any, Any] | None = None
+        if parent is not None:
+            self.key: str = parent.key
+            self.entry: Entry | None = parent.entry
+            self.section: Section | None = parent.section
+            self.item: Any = parent.item
+            self.table_row: Row | None = parent.table_row
+        else:
+            self.key, self.entry, self.section, self.item, self.table_row = "", None, None, None, None
+
+    def cached(self, key: Any, make: Callable[[Row], Any]) -> Any:
+        """``make(self)``, once."""
+        if self._cache is None:
+            self._cache = {}
+        if key not in self._cache:
+            self._cache[key] = make(self)
+        return self._cache[key]
+
+    def variable(self, name: str) -> str | None:
+        """The value of a template's variable."""
+        if name == "key":
+            return self.key
+        if name.startswith("up."):
+            above = self.table_row.parent if self.table_row is not None else None
+            return above.variable(name[3:]) if above is not None else None
+        row: Row | None = self
+        while row is not None:
+            source = row.object.lets.get(name)
+            if source is not None:
+                raw = row.cached(source, source.read)
+                return None if raw is None or isinstance(raw, (dict, list)) else str(raw)
+            row = row.parent
+        return None
+
+    def field(self, name: str) -> str:
+        """What a condition sees: the key, an option of the section, a member of the item, a variable."""
+        if name == "key":
+            return self.key
+        if self.section is not None:
+            value: Any = self.section.options.get(name)
+        elif isinstance(self.item, dict):
+            value = self.item.get(name)
+        else:
+            value = self.variable(name)
+        return field_text(value)
+
+    def meets(self, conditions: Sequence[Condition]) -> bool:
+        return all(c.holds(self.field(c.field)) for c in conditions)
+
+    def children(self) -> Iterator[Row]:
+        """The rows directly below; those of tables that cannot be read now are left out."""
+        for child in self.object.children.values():
+            if child.rows is None:
+                yield self.view.single(child, self)
+            else:
+                try:
+                    yield from self.view.rows(child, self)
+                except Unread:
+                    continue
+                except SourceFailed as failure:
+                    self.view.note(failure)
+
+    @property
+    def alias(self) -> str:
+        return "" if self.entry is None else self.entry.alias or default_alias(self.entry)
+
+
+class View:
+    """The tree as one request sees it."""
+
+    __slots__ = ("_keys", "_rows", "failures", "instances", "model", "own", "root", "snapshot")
+
+    def __init__(
+        self, model: Model, snapshot: Snapshot, instances: Instances, own: Mapping[str, str]
+    ) -> None:
+        self.model = model
+        self.snapshot = snapshot
+        self.instances = instances
+        self.own = own
+        self.root = Row(self, model.root, "Device.", None)
+        self.failures: dict[str, SourceFailed] = {}
+        self._rows: dict[str, list[Row]] = {}
+        self._keys: dict[tuple[str, str], dict[str, Row]] = {}
+
+    def single(self, node: Object, parent: Row) -> Row:
+        """The one row of an object that is no table."""
+        return Row(self, node, f"{parent.path}{node.name}.", parent)
+
+    def rows(self, node: Object, parent: Row) -> list[Row]:
+        """The rows of a table, by number (of anything else the only one). Raises Unread and SourceFailed."""
+        if node.rows is None:
+            return [self.single(node, parent)]
+        path = f"{parent.path}{node.name}."
+        found = self._rows.get(path)
+        if found is None:
+            found = self._rows[path] = self._make_rows(node, node.rows, parent, path)
+        return found
+
+    def _make_rows(self, node: Object, source: RowSource, parent: Row, path: str) -> list[Row]:
+        there = source.there(parent)
+        entries = self.instances.number(
+            path,
+            [Candidate(t.key, t.anonymous, None if t.section is None else t.section.options) for t in there],
+        )
+        rows = []
+        for one, entry in zip(there, entries, strict=True):
+            row = Row(self, node, f"{path}{entry.number}.", parent)
+            row.key, row.entry, row.table_row = one.key, entry, row
+            if one.section is not None:
+                row.section = one.section
+            row.item = one.item
+            rows.append(row)
+        rows.sort(key=lambda r: r.entry.number if r.entry else 0)
+        return rows
+
+    def only(self, node: Object) -> Row:
+        """The one row of an object that lies in no table."""
+        if node.parent is None:
+            return self.root
+        return self.single(node, self.only(node.parent))
+
+    def table(self, template: str) -> list[Row]:
+        """The rows of a table that lies in no other table, like ``Device.IP.Interface.``."""
+        node = self.model.find(template)
+        return [] if node is None or node.parent is None else self.rows(node, self.only(node.parent))
+
+    def by(self, template: str, parameter: str) -> dict[str, Row]:
+        """The rows of such a table by key, or by the value of one of their parameters."""
+        found = self._keys.get((template, parameter))
+        if found is None:
+            found = {}
+            for row in reversed(self.table(template)):
+                found[row.object.parameters[parameter].value(row) if parameter else row.key] = row
+            self._keys[template, parameter] = found
+        return found
+
+    def forget_rows(self) -> None:
+        """Have the rows made anew: sections came or went."""
+        self._rows.clear()
+        self._keys.clear()
+
+    def note(self, failure: SourceFailed) -> None:
+        """Keep a failure for the log; each source's once."""
+        self.failures.setdefault(str(failure), failure)
+
+
+def field_text(value: Any) -> str:
+    """A value as conditions compare it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,426 @@
+"""SetParameterValues, AddObject, DeleteObject: all of it or nothing (TR-069a6 A.3.2.1, A.3.2.6, A.3.2.7).
+
+Theory of operation
+-------------------
+Changes are made one after the other. Each goes through the same stages, and nothing has happened until the last:
+
+    shape       list lengths, ParameterKey, duplicate names                     9003
+    names       every parameter exists, its row too                            9005
+    access      it is writable, in this row                                    9008
+    type, value the declared type, then range, length, enumeration, pattern    9006, 9007
+    staging     the source takes it: references resolve, conversions invert    9007
+    whole       unique keys                                                    9007
+    owners      services that own parameters are asked whether they take them  9003 with theirs
+    commit      one transaction: UCI packages, instances, ParameterKey, answer  9002
+
+Up to `whole` every fault of every parameter is gathered. Within a row parameters are staged in the order the
+model declares them, whatever the order in the request, so that the result does not depend on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import trio
+
+from cwmp.contract import Fault, FaultCode, ParameterFault
+from cwmp.contract.datamodel import Added, AddObject, Applied, DeleteObject, SetValues
+from cwmp.datamodel.journal import PARAMETER_KEY, Journal
+from cwmp.datamodel.paths import InvalidName, Target, resolve
+from cwmp.datamodel.reading import Reader, probe, walk
+from cwmp.datamodel.snapshot import Need, SourceFailed, Unread
+from cwmp.datamodel.sources import Reference
+from cwmp.datamodel.staging import Staging
+from cwmp.datamodel.tables import SectionRows
+from cwmp.datamodel.tree import Object, Parameter, Row, View
+from cwmp.datamodel.types import TypeFault, ValueFault, split_list
+
+_MAX_KEY = 32
+_MAX_ROWS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a change did: packages written, parameters or objects named, and whether the ACS made it."""
+
+    packages: list[str]
+    names: list[str]
+    by_acs: bool
+
+
+class Followers(Protocol):
+    """Who acts on a change."""
+
+    async def check(self, owned: Mapping[str, Mapping[str, str]]) -> list[ParameterFault]:
+        """Ask the owners of parameters whether they take these values; their objections."""
+
+    def schedule(self, change: Change) -> int:
+        """Note in the journal who must be told, as part of the transaction; the Status of the answer."""
+
+    async def follow(self, change: Change) -> None:
+        """The change is durable: give owners their values, tell the others."""
+
+
+@dataclass(slots=True, eq=False)
+class _Item:
+    """One parameter of a SetParameterValues on its way through the stages. Without a row it has a fault."""
+
+    name: str
+    text: str
+    type: str
+    target: Target
+    parameter: Parameter
+    row: Row | None = None
+    fault: ParameterFault | None = None
+
+    def refuse(self, code: FaultCode, reason: str) -> None:
+        if self.fault is None:
+            self.fault = ParameterFault(self.name, code, reason)
+
+
+class Writer:
+    """Makes changes, one at a time."""
+
+    def __init__(self, reader: Reader, journal: Journal, followers: Followers) -> None:
+        self._reader = reader
+        self._journal = journal
+        self._followers = followers
+        self._turn = trio.Lock()
+
+    # SetParameterValues
+
+    async def set_values(self, args: SetValues, request_id: str) -> Applied:
+        """Set all, or none. A `request_id` that was answered before a restart gets the same answer again.
+
+        Raises:
+            Fault: 9003 with one item for each bad parameter; 9002, 9004 for all.
+        """
+        if not len(args.names) == len(args.types) == len(args.values):
+            raise Fault(FaultCode.INVALID_ARGUMENTS, "names, types and values differ in number")
+        _check_key(args.parameter_key)
+        async with self._turn:
+            if (answer := self._journal.answers.get(request_id)) is not None:
+                return Applied(answer["status"])
+            items, refused = self._resolve(args)
+            view, _ = await self._reader.look(_needs(items), lambda v: _gather(v, items))
+            staging = Staging(view)
+            _stage(items, staging)
+            _check_unique(view, items, staging)
+            await self._check_owners(items, staging)
+            refused |= {item.name: item.fault for item in items if item.fault is not None}
+            if refused:
+                faults = [refused[name] for name in args.names if name in refused]
+                raise Fault(FaultCode.INVALID_ARGUMENTS, _summary(faults, len(args.names)), faults)
+            answer, change = self._commit(staging, args.names, args.parameter_key, request_id, items)
+            await self._followers.follow(change)
+            return Applied(answer["status"])
+
+    def _resolve(self, args: SetValues) -> tuple[list[_Item], dict[str, ParameterFault]]:
+        """The items whose names the model knows, and the faults of the others."""
+        items: list[_Item] = []
+        refused: dict[str, ParameterFault] = {}
+        seen: set[str] = set()
+        for name, kind, text in zip(args.names, args.types, args.values, strict=True):
+            if name in seen:
+                again = ParameterFault(name, FaultCode.INVALID_ARGUMENTS, "set twice")
+                raise Fault(FaultCode.INVALID_ARGUMENTS, f"{name} is set twice", [again])
+            seen.add(name)
+            try:
+                target = resolve(self._reader.model, name)
+            except InvalidName as fault:
+                refused[name] = ParameterFault(name, FaultCode.INVALID_PARAMETER_NAME, fault.reason)
+                continue
+            if target.parameter is None:
+                reason = "an object, not a parameter"
+                refused[name] = ParameterFault(name, FaultCode.INVALID_PARAMETER_NAME, reason)
+            else:
+                items.append(_Item(name, text, kind, target, target.parameter))
+        return items, refused
+
+    async def _check_owners(self, items: list[_Item], staging: Staging) -> None:
+        if staging.owned:
+            objections = {fault.name: fault for fault in await self._followers.check(staging.owned)}
+            for item in items:
+                if item.fault is None:
+                    item.fault = objections.get(item.name)
+
+    # AddObject, DeleteObject
+
+    async def add_object(self, args: AddObject, request_id: str) -> Added:
+        """Create a row with its defaults.
+
+        Raises:
+            Fault: 9005 where there is no such table or no row can be created, 9004 where it is full.
+        """
+        _check_key(args.parameter_key)
+        async with self._turn:
+            if (answer := self._journal.answers.get(request_id)) is not None:
+                return Added(answer["instance"], answer["status"])
+            target = resolve(self._reader.model, args.object_name)
+            node, rows = target.node, target.node.rows
+            if not target.table or node.create is None or not isinstance(rows, SectionRows):
+                raise InvalidName(args.object_name, "no row can be created here")
+            view, (parent, there) = await self._reader.look(
+                node.way_needs(), lambda v: (row := target.row(v), v.rows(node, row))
+            )
+            if len(there) >= _MAX_ROWS:
+                raise Fault(FaultCode.RESOURCES_EXCEEDED, f"{args.object_name} has {len(there)} rows already")
+            staging = Staging(view)
+            number = self._journal.instances.peek(args.object_name)
+            options = {k: v if isinstance(v, list) else str(v) for k, v in node.create.items()}
+            try:
+                section = staging.add_section(
+                    rows.package, rows.kind, _free_name(view, rows.package, node, number), options
+                )
+            except ValueFault as fault:
+                raise Fault(FaultCode.RESOURCES_EXCEEDED, f"{args.object_name}: {fault}") from None
+            if section.name not in {t.key for t in rows.there(parent)}:
+                raise Fault(
+                    FaultCode.INTERNAL_ERROR, f"the mapping of {node.template} creates what is no row of it"
+                )
+            entry = self._journal.instances.add(args.object_name, section.name, section.options)
+            answer, change = self._commit(
+                staging, [args.object_name], args.parameter_key, request_id, (), instance=entry.number
+            )
+            await self._followers.follow(change)
+            return Added(answer["instance"], answer["status"])
+
+    async def delete_object(self, args: DeleteObject, request_id: str) -> Applied:
+        """Delete a row, all below it, and every strong reference to it.
+
+        Raises:
+            Fault: 9005 where there is no such row, or it cannot be deleted.
+        """
+        _check_key(args.parameter_key)
+        async with self._turn:
+            if (answer := self._journal.answers.get(request_id)) is not None:
+                return Applied(answer["status"])
+            target = resolve(self._reader.model, args.object_name)
+            node, rows = target.node, target.node.rows
+            if target.table or target.parameter is not None or not isinstance(rows, SectionRows):
+                raise InvalidName(args.object_name, "not a row of a table")
+            if not node.delete:
+                raise InvalidName(args.object_name, "rows of this table cannot be deleted")
+            referring = [
+                (o, p)
+                for o in self._reader.model.objects()
+                for p in o.parameters.values()
+                if p.strong == node.table and p.source.writable
+            ]
+            needs = set(node.way_needs())
+            for other, parameter in referring:
+                needs |= other.way_needs() | parameter.source.needs
+            view, (row, holders) = await self._reader.look(
+                needs, lambda v: (row := target.row(v), list(_holders(v, referring, row)))
+            )
+            staging = Staging(view)
+            path = args.object_name.removesuffix(".")
+            for holder, parameter, text in holders:
+                left = ",".join(p for p in split_list(text) if p != path)
+                parameter.source.write(holder, left, staging)
+            if row.section is None:
+                raise InvalidName(args.object_name, "not a section")
+            staging.delete_section(rows.package, row.section)
+            table, _, number = path.rpartition(".")
+            self._journal.instances.delete(f"{table}.", int(number))
+            answer, change = self._commit(staging, [args.object_name], args.parameter_key, request_id, ())
+            await self._followers.follow(change)
+            return Applied(answer["status"])
+
+    # The transaction
+
+    def _commit(
+        self,
+        staging: Staging,
+        names: list[str],
+        parameter_key: str | None,
+        request_id: str,
+        items: Iterable[_Item],
+        *,
+        instance: int = 0,
+    ) -> tuple[dict[str, int], Change]:
+        """Make everything durable at once; nothing is awaited in here, so nobody sees a half of it."""
+        journal = self._journal
+        change = Change(staging.packages, names, parameter_key is not None)
+
+        def note() -> dict[str, int]:
+            if parameter_key is not None:
+                journal.parameter_key = parameter_key
+                for name, text in ((PARAMETER_KEY, parameter_key), *((i.name, i.text) for i in items)):
+                    if name in journal.acked:
+                        journal.acked[name] = text  # who made a change needs no notification of it
+            for entry, alias in staging.aliases.values():
+                journal.instances.set_alias(entry, alias)
+            for service, values in staging.owned.items():
+                journal.owed.setdefault(service, {}).update(values)
+            status = self._followers.schedule(change)
+            return {"status": status, "instance": instance} if instance else {"status": status}
+
+        try:
+            answer = journal.commit(staging.uci, request_id, note)
+        finally:
+            self._reader.changed()
+        return answer, change
+
+
+def _check_key(parameter_key: str | None) -> None:
+    if parameter_key is not None and len(parameter_key) > _MAX_KEY:
+        raise Fault(FaultCode.INVALID_ARGUMENTS, f"ParameterKey is longer than {_MAX_KEY} characters")
+
+
+def _needs(items: Iterable[_Item]) -> set[Need]:
+    found: set[Need] = set()
+    for item in items:
+        found |= item.target.node.way_needs() | item.parameter.source.needs
+    return found
+
+
+def _gather(view: View, items: list[_Item]) -> None:
+    """Find each item's row, and have read whatever its stages will look at."""
+    tables: dict[str, tuple[Object, Row, set[str]]] = {}
+    for item in items:
+        if item.fault is not None:
+            continue
+        try:
+            row = item.row = item.target.row(view)
+        except InvalidName as fault:
+            item.refuse(FaultCode.INVALID_PARAMETER_NAME, fault.reason)
+            continue
+        except Unread:
+            continue
+        parameter = item.parameter
+        for read in (parameter.source.prepare, parameter.is_writable):
+            try:
+                read(row)
+            except (Unread, SourceFailed):
+                continue
+        if parameter.strong:
+            _try_table(view, parameter.strong)
+        for key in row.object.unique:
+            if parameter.name in key.parameters and row.parent is not None:
+                _, _, names = tables.setdefault(
+                    row.parent.path + row.object.name, (row.object, row.parent, set())
+                )
+                names |= {*key.parameters, *({"Enable"} & row.object.parameters.keys())}
+    for node, parent, names in tables.values():
+        for sibling in view.rows(node, parent):
+            probe(sibling, [node.parameters[name] for name in names])
+
+
+def _try_table(view: View, template: str) -> None:
+    try:
+        view.table(template)
+    except (Unread, SourceFailed):
+        return
+
+
+def _stage(items: list[_Item], staging: Staging) -> None:
+    order: dict[int, dict[str, int]] = {}
+
+    def place(pair: tuple[_Item, Row]) -> tuple[str, int]:
+        item, row = pair
+        ranks = order.setdefault(id(row.object), {name: i for i, name in enumerate(row.object.parameters)})
+        return row.path, ranks[item.parameter.name]
+
+    ready = [(item, item.row) for item in items if item.fault is None and item.row is not None]
+    for item, row in sorted(ready, key=place):
+        parameter = item.parameter
+        try:
+            if not parameter.is_writable(row):
+                item.refuse(FaultCode.NOT_WRITABLE, _why_not_writable(parameter))
+            elif item.type and item.type != parameter.type_name:
+                item.refuse(
+                    FaultCode.INVALID_PARAMETER_TYPE, f"its type is {parameter.type_name}, not {item.type}"
+                )
+            else:
+                item.text = parameter.type.check(item.text)
+                if parameter.strong and not isinstance(parameter.source, Reference):
+                    _check_reference(row.view, parameter, item.text)
+                parameter.source.write(row, item.text, staging)
+        except TypeFault as fault:
+            item.refuse(
+                FaultCode.INVALID_PARAMETER_VALUE if item.type else FaultCode.INVALID_PARAMETER_TYPE,
+                str(fault),
+            )
+        except ValueFault as fault:
+            item.refuse(FaultCode.INVALID_PARAMETER_VALUE, str(fault))
+        except (SourceFailed, Unread) as failure:
+            raise Fault(FaultCode.INTERNAL_ERROR, f"{item.name}: {failure}") from None
+
+
+def _why_not_writable(parameter: Parameter) -> str:
+    if not parameter.writable:
+        return "read-only"
+    return "read-only as the row is configured now"
+
+
+def _check_reference(view: View, parameter: Parameter, text: str) -> None:
+    paths = {row.path[:-1] for row in view.table(parameter.strong)}
+    for path in split_list(text) if parameter.type.is_list else [text] if text else []:
+        if path not in paths:
+            raise ValueFault(f"{path} is not a row of {parameter.strong}")
+
+
+def _check_unique(view: View, items: list[_Item], staging: Staging) -> None:
+    """Unique keys, as they will be: functional ones among enabled rows only (TR-106 3.2.5)."""
+    for item in items:
+        if item.fault is not None or item.row is None or item.row.parent is None:
+            continue
+        node, row = item.row.object, item.row
+        for key in node.unique:
+            if item.parameter.name not in key.parameters or (key.functional and not _enabled(row)):
+                continue
+            mine = _values(row, key.parameters, staging)
+            for other in view.rows(node, item.row.parent):
+                counts = other.path != row.path and (not key.functional or _enabled(other))
+                if counts and _values(other, key.parameters, staging) == mine:
+                    item.refuse(FaultCode.INVALID_PARAMETER_VALUE, f"{other.path} has this already")
+
+
+def _values(row: Row, names: Iterable[str], staging: Staging) -> tuple[str, ...]:
+    return tuple(
+        staging.alias_of(row)
+        if name == "Alias" and row.object.alias
+        else row.object.parameters[name].value(row)
+        for name in names
+    )
+
+
+def _enabled(row: Row) -> bool:
+    enable = row.object.parameters.get("Enable")
+    return enable is None or enable.value(row) == "true"
+
+
+def _holders(
+    view: View, referring: list[tuple[Object, Parameter]], gone: Row
+) -> Iterable[tuple[Row, Parameter, str]]:
+    """Where the path of `gone` stands in a strong reference, outside of what goes with it."""
+    path = gone.path[:-1]
+    nodes = {id(node): node for node, _ in referring}
+    for row in walk(view.root):
+        if id(row.object) not in nodes or row.path.startswith(gone.path):
+            continue
+        for node, parameter in referring:
+            if node is row.object:
+                try:
+                    text = parameter.value(row)
+                    parameter.source.prepare(row)
+                except (Unread, SourceFailed):
+                    continue
+                if path in split_list(text):
+                    yield row, parameter, text
+
+
+def _free_name(view: View, package: str, node: Object, number: int) -> str:
+    """A section name that nobody has; numbers are not used again, so neither are names."""
+    taken = view.snapshot.package(package).sections
+    while (name := f"{node.section_name}_{number}") in taken:
+        number += 1
+    return name
+
+
+def _summary(faults: list[ParameterFault], total: int) -> str:
+    first = f"{faults[0].name}: {faults[0].text}"
+    return first if len(faults) == 1 else f"{len(faults)} of {total} parameters refused, first {first}"
