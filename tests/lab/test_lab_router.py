@@ -21,7 +21,7 @@ NEW = Version("24.10.1", "r28597-0425664679")
 @pytest.fixture
 async def router(short_dir: Path) -> AsyncIterator[Router]:
     """A router without the services."""
-    async with open_router(short_dir / "lab", Options(suite=False)) as running:
+    async with open_router(short_dir / "lab", Options(services=())) as running:
         yield running
 
 

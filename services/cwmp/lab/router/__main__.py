@@ -9,6 +9,7 @@ from pathlib import Path
 
 import trio
 
+from cwmp.contract import SERVICES
 from cwmp.lab.console import Console, run_until_signal
 from cwmp.lab.router import Options, open_router
 from ubuskit.errors import UbusError
@@ -30,11 +31,19 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="PATH",
         help="the bus daemon (UBUSD); default ours",
     )
-    parser.add_argument("--no-suite", action="store_true", help="only the router, without the services")
+    parser.add_argument(
+        "--services",
+        default=",".join(SERVICES),
+        metavar="A,B",
+        help="which to run; default %(default)s, or none",
+    )
     parser.add_argument("--separate", action="store_true", help="each service alone instead of under cwmpd")
     options = parser.parse_args(arguments)
     cwmp = {"acs_url": options.acs_url, **dict(item.partition("=")[::2] for item in options.set)}
-    wanted = Options(cwmp, options.ubusd, not options.no_suite, options.separate)
+    services = tuple(name for name in options.services.split(",") if name not in {"", "none"})
+    if unknown := set(services) - set(SERVICES):
+        parser.error(f"there is no service {', '.join(sorted(unknown))}")
+    wanted = Options(cwmp, options.ubusd, services, options.separate)
     return run_until_signal(lambda: _run(options.dir, wanted))
 
 

@@ -15,13 +15,14 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import trio
 
+from cwmp.contract import SERVICES
 from cwmp.lab.router import sandbox
 from cwmp.lab.router.daemons import Daemons
 from cwmp.lab.router.image import Version
@@ -41,12 +42,12 @@ class Options:
     """How a router is made.
 
     `cwmp`: options of ``/etc/config/cwmp`` beside the identity. `ubusd`: the daemon to use; ours if empty.
-    `suite`: whether the services run at all; `separate`: each alone instead of under ``cwmpd``.
+    `services`: which of them run; `separate`: each alone instead of under ``cwmpd``.
     """
 
     cwmp: Mapping[str, str] = field(default_factory=dict)
     ubusd: str = field(default_factory=lambda: os.environ.get("UBUSD", ""))
-    suite: bool = True
+    services: Sequence[str] = SERVICES
     separate: bool = False
 
 
@@ -161,10 +162,10 @@ class Router:
             ):
                 await Daemons(client, self).start()
                 nursery.start_soon(self._count_uptime)
-                suite = Suite(self.paths, self.log, separate=self._options.separate)
+                suite = Suite(self.paths, self.log, self._options.services, separate=self._options.separate)
                 down = _Down()
                 try:
-                    if self._options.suite:
+                    if self._options.services:
                         self._suite = suite
                         nursery.start_soon(suite.run)
                     self.boots += 1

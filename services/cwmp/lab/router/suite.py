@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,12 +24,13 @@ _RESPAWN_PAUSE = 0.5
 class Suite:
     """The processes of one boot. `separate`: each service alone instead of all under the master."""
 
-    def __init__(self, paths: Paths, log: Path, *, separate: bool) -> None:
-        options = [*paths.options(), "--stderr"]
-        modules = (
-            {name: f"cwmp.{name}" for name in SERVICES} if separate else {"master": "cwmp.runtime.master"}
-        )
-        self._commands = {name: [sys.executable, "-m", module, *options] for name, module in modules.items()}
+    def __init__(self, paths: Paths, log: Path, services: Sequence[str], *, separate: bool) -> None:
+        common = [*paths.options(), "--stderr"]
+        if separate:
+            programs = {name: [f"cwmp.{name}", *common] for name in services}
+        else:
+            programs = {"master": ["cwmp.runtime.master", *common, "--services", ",".join(services)]}
+        self._commands = {name: [sys.executable, "-m", *program] for name, program in programs.items()}
         self._log = log
         self._processes: dict[str, Process] = {}
         self._stopping = False
