@@ -112,6 +112,8 @@ class Engine:
         self.version = version
         self.initiated = False
         """Whether the ACS answered the Inform."""
+        self.version_refused = False
+        """Whether the ACS speaks none of the versions offered (fault 8006)."""
         self._inform = inform
         self._pending = deque((f"{id_prefix}{n}", request) for n, request in enumerate(requests, 2))
         self._session_timeout = session_timeout
@@ -195,6 +197,7 @@ class Engine:
             case Step.CONTINUE:
                 actions += self._continue()
             case Step.REJECTED:
+                self.version_refused = _fault_code(received) == AcsFaultCode.INCOMPATIBLE_VERSION
                 actions += [Close(False, f"the ACS refused the Inform: {_fault_text(received)}")]
             case Step.VIOLATION:
                 actions += [Close(False, f"protocol violation: {event.value} while {before.value}")]
@@ -284,6 +287,11 @@ _RESPONSES: dict[type, type] = {
     soap.TransferComplete: soap.TransferCompleteResponse,
     soap.GetRPCMethods: soap.MethodList,
 }
+
+
+def _fault_code(received: soap.Received | None) -> int:
+    message = received.message if received else None
+    return message.code if isinstance(message, soap.AcsFault) else 0
 
 
 def _fault_text(received: soap.Received | None) -> str:

@@ -129,9 +129,10 @@ class EventQueue:
             if event.rule.ack is Ack.INFORM and event in self._events:
                 self._events.remove(event)
 
-    def session_failed(self) -> None:
-        """What is never retried is discarded."""
-        self._events = [e for e in self._events if e.rule.keep is not Keep.SESSION]
+    def session_ended(self, sent: Iterable[Event]) -> None:
+        """The session whose Inform said `sent` is over: what is never retried is discarded."""
+        gone = {e for e in sent if e.rule.keep is Keep.SESSION}
+        self._events = [e for e in self._events if e not in gone]
 
     def rebooted(self, reboot_keys: Iterable[str] = ()) -> None:
         """The device came up: 1 BOOT, and an M Reboot for each Reboot RPC that asked for it."""

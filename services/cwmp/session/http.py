@@ -15,7 +15,6 @@ log and for `status`.
 from __future__ import annotations
 
 import logging
-import secrets
 import select
 import socket
 import time
@@ -27,7 +26,7 @@ from typing import TYPE_CHECKING
 import h11
 import trio
 
-from cwmp.session import auth
+from cwmp.runtime.digest import Authenticator, Credentials, basic, parse_challenges
 from cwmp.session.cookies import CookieJar
 from cwmp.session.soap import Body
 from cwmp.session.url import Url
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     import ssl
 
 MAX_REDIRECTS = 5
-_MAX_CHALLENGES = 3
 _MAX_HEAD = 64 * 1024
 _MAX_DISCARDED = 256 * 1024
 _CHUNK = 64 * 1024
@@ -86,14 +84,17 @@ class Transport:
         self.content_type = ""
         """Of the last response."""
         self._url = url
-        self._username = username or url.username
-        self._password = password if username else url.password
+        self._credentials = (
+            Credentials(username, password) if username else Credentials(url.username, url.password)
+        )
+        self._home = url.origin
         self._make_context = tls
         self._context: ssl.SSLContext | None = None
         self._timeout = timeout
         self._log = log
         self._cookies = CookieJar()
-        self._clients: dict[tuple[bool, str, int], auth.Client] = {}
+        self._auth = Authenticator(self._credentials)
+        self._challenged = False
         self._stream: trio.abc.Stream | None = None
         self._fileno = -1
         self._ended = False
@@ -107,19 +108,18 @@ class Transport:
         Raises:
             TransportError: there is no usable response.
         """
-        redirects = challenges = 0
+        redirects = 0
         while True:
             response = await self._exchange(body, feed)
-            if response.status == 200:
-                return response.length > 0
-            if response.status == 204:
-                return False
             if response.status == 401:
-                challenges += 1
-                self._answer_challenge(response, challenges)
-            elif response.status in _REDIRECTS:
+                self._answer_challenge(response)
+                continue
+            self._auth.accepted()
+            self._challenged = False
+            if response.status in {200, 204}:
+                return response.status == 200 and response.length > 0
+            if response.status in _REDIRECTS:
                 redirects += 1
-                challenges = 0
                 await self._follow(response, redirects)
             else:
                 raise TransportError(f"the ACS answered {response.status} {response.reason}".rstrip())
@@ -132,28 +132,30 @@ class Transport:
                 scope.shield = True
                 await stream.aclose()
 
-    @property
-    def _client(self) -> auth.Client:
-        """The credentials for the current host; over TLS the ACS we were told of gets Basic at once (3.4.4)."""
-        client = self._clients.get(self._url.origin)
-        if client is None:
-            client = auth.Client(self._username, self._password, lambda: secrets.token_hex(8))
-            if self._url.secure and client.able and not self._clients:
-                client.use_basic()
-            self._clients[self._url.origin] = client
-        return client
-
-    def _answer_challenge(self, response: _Response, challenges: int) -> None:
-        if not self._client.able:
+    def _answer_challenge(self, response: _Response) -> None:
+        if not self._credentials.username:
             raise TransportError("the ACS wants authentication (401), but no username is configured")
         offered = response.all("www-authenticate")
-        if challenges >= _MAX_CHALLENGES or not self._client.challenged(offered, again=challenges > 1):
-            schemes = ", ".join(c.scheme for h in offered for c in auth.parse(h)) or "nothing"
+        if not self._auth.challenged(offered):
+            schemes = ", ".join(c.scheme for c in parse_challenges(offered)) or "nothing"
             raise TransportError(
                 "the ACS did not accept our authentication (401): check username and password; "
                 f"it offered {schemes:.80}"
             )
+        self._challenged = True
         self._log.debug("the ACS wants authentication")
+
+    def _authorization(self) -> str | None:
+        """What the challenge asks for; over TLS the ACS we were told of gets Basic before it asks (3.4.4)."""
+        found = self._auth.authorization("POST", self._url.target)
+        if (
+            found is None
+            and self._url.secure
+            and self._url.origin == self._home
+            and self._credentials.username
+        ):
+            return basic(self._credentials)
+        return found
 
     async def _follow(self, response: _Response, redirects: int) -> None:
         if redirects > MAX_REDIRECTS:
@@ -189,7 +191,8 @@ class Transport:
         if self._stream is None:
             self._stream = await self._connect()
             self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
-            self._client.new_connection()
+            if not self._challenged:  # a challenge that came with the end of its connection is answered here
+                self._auth = Authenticator(self._credentials)
         return self._stream
 
     async def _connect(self) -> trio.abc.Stream:
@@ -255,10 +258,7 @@ class Transport:
         return await self._send_all(stream, pending)
 
     def _produce(self, event: h11.Event) -> bytes:
-        try:
-            return self._http.send(event) or b""
-        except h11.LocalProtocolError as error:
-            raise TransportError(f"the request cannot be made: {error}") from None
+        return self._http.send(event) or b""
 
     async def _send_all(self, stream: trio.abc.Stream, data: bytearray) -> bool:
         with self._deadline("the ACS did not take our message"):
@@ -281,7 +281,7 @@ class Transport:
             ]
         if cookies := self._cookies.header():
             headers.append(("Cookie", cookies))
-        if authorization := self._client.authorization("POST", self._url.target):
+        if authorization := self._authorization():
             headers.append(("Authorization", authorization))
         return [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers]
 
