@@ -43,4 +43,7 @@ if wanted == "require" and not found:
 if wanted == "auto" and not found:
     sys.stderr.write("libubox or libuci not found: building without ubuskit's native backend\n")
 
-setup(cffi_modules=["bindings/ubuskit/native/build.py:ffibuilder"] if found else [])
+setup(
+    cffi_modules=["bindings/ubuskit/native/build.py:ffibuilder"] if found else [],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if found else {},
+)

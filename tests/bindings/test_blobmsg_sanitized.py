@@ -80,7 +80,7 @@ def test_codec_and_uci_tests_pass_under_sanitizers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("what", ["encode", "decode", "encode declined", "decode declined", "uci"])
 def test_nothing_is_left_behind(what: str, tmp_path: Path) -> None:
     from ubuskit.blobmsg import _native as codec
-    from ubuskit.uci._native import _load as uci_load
+    from ubuskit.uci._native import load as uci_load
 
     message = {f"k{n}": ["x", n, 1.5, {"\udcff": f"v{n}", "b": True, "l": n << 33}] for n in range(40)}
     data = _pure.encode(message)
@@ -90,7 +90,7 @@ def test_nothing_is_left_behind(what: str, tmp_path: Path) -> None:
         "decode": lambda: codec._decode(data),
         "encode declined": lambda: codec._encode({**message, "last": [None]}),
         "decode declined": lambda: codec._decode(broken),
-        "uci": lambda: uci_load(bytes(tmp_path), bytes(tmp_path / "save"), b"test"),
+        "uci": lambda: uci_load(tmp_path, tmp_path / "save", "test"),
     }
     (tmp_path / "test").write_text("config a\n\toption b 'c'\n\tlist d 'e'\n\tlist d 'f'\nconfig a 'g'\n" * 3)
 

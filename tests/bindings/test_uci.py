@@ -297,6 +297,22 @@ def test_a_file_locked_by_a_writer_is_waited_for(uci: Uci) -> None:
     assert [section.name for section in found] == ["while"]
 
 
+def test_saved_changes_locked_by_a_writer_are_waited_for(uci: Uci) -> None:
+    write(uci, COMMITTED)
+    save(uci, "-test.lan\n")
+    with (uci.savedir / "test").open("r+b") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        with pytest.raises(UciError, match="save/test: another process has it locked; gave up"):
+            uci.load("test")
+
+
+def test_a_file_of_absurd_size_is_refused(uci: Uci) -> None:
+    with (uci.confdir / "test").open("wb") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(UciError, match="1073741824 bytes are too many"):
+        uci.load("test")
+
+
 def test_readers_do_not_exclude_each_other(uci: Uci) -> None:
     write(uci, COMMITTED)
     with (uci.confdir / "test").open("rb") as reader:

@@ -50,7 +50,7 @@ void names_clear(struct names *names)
 static PyMethodDef functions[] = {
 	{"blobmsg_encode", blobmsg_encode_table, METH_O, "dict -> bytes, or None"},
 	{"blobmsg_decode", blobmsg_decode_table, METH_O, "bytes-like -> dict, or None"},
-	{"uci_load", uci_load_package, METH_VARARGS, "confdir, savedir, package as bytes -> list of sections, or None"},
+	{"uci_load", uci_load_package, METH_VARARGS, "class, confdir, savedir, package -> list of class, or None"},
 };
 
 static int hand_over(PyObject *names)

@@ -80,30 +80,49 @@ static PyObject *options_of(struct uci_section *section, struct names *names)
 	return options;
 }
 
-/* (name, type, anonymous, options) */
-static PyObject *section_of(struct uci_section *section, struct names *names)
+/*
+ * One more Section. Its fields are set past __init__, which for a frozen dataclass costs as much as reading twenty
+ * options: PyObject_GenericSetAttr is what object.__setattr__ does there for each.
+ */
+static PyObject *new_section(PyTypeObject *class, PyObject *name, PyObject *type, PyObject *anonymous, PyObject *options)
+{
+	static const char *const fields[4] = {"name", "type", "anonymous", "options"};
+	PyObject *const values[4] = {name, type, anonymous, options};
+	PyObject *section = ((allocfunc)PyType_GetSlot(class, Py_tp_alloc))(class, 0);
+
+	for (int i = 0; section && i < 4; i++) {
+		PyObject *field = PyUnicode_InternFromString(fields[i]);
+
+		if (!field || PyObject_GenericSetAttr(section, field, values[i]))
+			Py_CLEAR(section);
+		Py_XDECREF(field);
+	}
+	return section;
+}
+
+static PyObject *section_of(PyTypeObject *class, struct uci_section *section, struct names *names)
 {
 	PyObject *name = string_from(section->e.name, strlen(section->e.name));
 	PyObject *type = names_get(names, section->type, strlen(section->type));
 	PyObject *options = options_of(section, names);
-	PyObject *tuple = NULL;
+	PyObject *object = NULL;
 
 	if (name && type && options)
-		tuple = PyTuple_Pack(4, name, type, section->anonymous ? Py_True : Py_False, options);
+		object = new_section(class, name, type, section->anonymous ? Py_True : Py_False, options);
 	Py_XDECREF(name);
 	Py_XDECREF(type);
 	Py_XDECREF(options);
-	return tuple;
+	return object;
 }
 
-static PyObject *sections_of(struct uci_package *package)
+static PyObject *sections_of(PyTypeObject *class, struct uci_package *package)
 {
 	struct names names = {0};
 	PyObject *sections = PyList_New(0);
 	struct uci_element *element;
 
 	uci_foreach_element(&package->sections, element) {
-		PyObject *section = sections ? section_of(uci_to_section(element), &names) : NULL;
+		PyObject *section = sections ? section_of(class, uci_to_section(element), &names) : NULL;
 
 		if (!section || PyList_Append(sections, section))
 			Py_CLEAR(sections);
@@ -120,9 +139,9 @@ PyObject *uci_load_package(PyObject *self, PyObject *arguments)
 	const char *confdir, *savedir, *name;
 	struct uci_context *context;
 	struct uci_package *package = NULL;
-	PyObject *sections = NULL;
+	PyObject *class, *sections = NULL;
 
-	if (!PyArg_ParseTuple(arguments, "yyy", &confdir, &savedir, &name))
+	if (!PyArg_ParseTuple(arguments, "O!yyy", &PyType_Type, &class, &confdir, &savedir, &name))
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS
 	context = open_context(confdir, savedir);
@@ -130,7 +149,7 @@ PyObject *uci_load_package(PyObject *self, PyObject *arguments)
 		package = NULL;
 	Py_END_ALLOW_THREADS
 	if (package)
-		sections = sections_of(package);
+		sections = sections_of((PyTypeObject *)class, package);
 	if (context)
 		uci_free_context(context);
 	if (sections)

@@ -11,5 +11,7 @@ _load = functions["uci_load"]
 
 def load(confdir: Path, savedir: Path, package: str) -> list[Section] | None:
     """The sections; None where libuci fails, whatever the reason."""
-    sections = _load(os.fsencode(confdir), os.fsencode(savedir), os.fsencode(package))
-    return None if sections is None else [Section(*section) for section in sections]
+    sections: list[Section] | None = _load(
+        Section, os.fsencode(confdir), os.fsencode(savedir), os.fsencode(package)
+    )
+    return sections

@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-import uci  # type: ignore[import-not-found,unused-ignore]
+from uci import Uci, UciException  # type: ignore[import-not-found,unused-ignore]
 
 from ubuskit.uci._model import Option, Section, type_hash
 
@@ -18,12 +18,12 @@ _ANONYMOUS = re.compile(r"cfg[0-9a-f]{2,}([0-9a-f]{4})")
 def load(confdir: Path, savedir: Path, package: str) -> list[Section] | None:
     """The sections; None where pyuci fails, which it also does with values that are not UTF-8."""
     try:
-        with uci.Uci(confdir=os.fspath(confdir), savedir=os.fspath(savedir)) as context:
+        with Uci(confdir=os.fspath(confdir), savedir=os.fspath(savedir)) as context:
             return [
                 _section(name, context.get(package, name), options)
                 for name, options in context.get_all(package).items()
             ]
-    except (uci.UciException, UnicodeError, SystemError):
+    except (UciException, UnicodeError, SystemError):
         return None
 
 

@@ -78,11 +78,11 @@ class Uci:
         path = self._path(package)
         self._recover_if_needed()
         deadline = Deadline(self._lock_timeout)
-        with contextlib.closing(_open(path)) as file:
-            lock(file.fd, fcntl.LOCK_SH, path, deadline)
+        # libuci takes the same locks, but would wait for them without end; holding them here it finds them free.
+        with _open_shared(path, deadline) as file, self._open_delta(package, deadline) as delta:
             sections = self._reader.load(self.confdir, self.savedir, package) if self._reader else None
             if sections is None:
-                sections = _pure.load(path, file.read(), self._read_delta(package, deadline))
+                sections = _pure.load(path, file.read(), delta.read() if delta else b"")
         return Package(package, _by_name(sections))
 
     def apply(self, changes: Mapping[str, Sequence[Change]], *, files: Files | None = None) -> Applied:
@@ -123,7 +123,9 @@ class Uci:
         contents: dict[Path, bytes] = {}
         outcome = []
         for package, path in paths.items():
-            deltas = _pure.parse_delta(package, _pure.decode(self._read_delta(package, deadline)))
+            with self._open_delta(package, deadline) as delta:
+                saved = delta.read() if delta else b""
+            deltas = _pure.parse_delta(package, _pure.decode(saved))
             editor = Editor(path, _pure.parse(path, _read(path, locked[path])).sections, deltas)
             editor.make(changes[package])
             sections, created, renamed = editor.finish()
@@ -148,50 +150,61 @@ class Uci:
             raise UciError(self.confdir, 0, f"{package!r} cannot be the name of a package")
         return self.confdir / package
 
-    def _read_delta(self, package: str, deadline: Deadline) -> bytes:
-        path = self.savedir / package
+    def _open_delta(self, package: str, deadline: Deadline) -> "_File | contextlib.nullcontext[None]":
+        """What others have saved of a package; None inside where that is nothing."""
         try:
-            file = _open(path)
+            return _open_shared(self.savedir / package, deadline)
         except PackageNotFound:
-            return b""
-        with contextlib.closing(file):
-            lock(file.fd, fcntl.LOCK_SH, path, deadline)
-            return file.read()
+            return contextlib.nullcontext()
 
 
 class _File:
-    """An open regular file."""
+    """A regular file, open for reading under libuci's shared lock."""
+
+    __slots__ = ("_fd", "_path")
 
     def __init__(self, path: Path, fd: int) -> None:
-        self.path = path
-        self.fd = fd
+        self._path = path
+        self._fd = fd
 
     def read(self) -> bytes:
-        return _read(self.path, self.fd)
+        return _read(self._path, self._fd)
 
-    def close(self) -> None:
-        os.close(self.fd)
+    def __enter__(self) -> "_File":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
 
 
-def _open(path: Path) -> _File:
+def _open_shared(path: Path, deadline: Deadline) -> _File:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         raise PackageNotFound(path, 0, "there is no such package") from None
     except OSError as error:
         raise UciError(path, 0, error.strerror or str(error)) from error
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise PackageNotFound(path, 0, "not a regular file")
+        lock(fd, fcntl.LOCK_SH, path, deadline)
+        _check_size(path, fd)
+    except BaseException:
         os.close(fd)
-        raise PackageNotFound(path, 0, "not a regular file")
+        raise
     return _File(path, fd)
+
+
+def _check_size(path: Path, fd: int) -> int:
+    size = os.fstat(fd).st_size
+    if size > MAX_FILE:
+        raise UciError(path, 0, f"{size} bytes are too many for a configuration file: {MAX_FILE} at most")
+    return size
 
 
 def _read(path: Path, fd: int) -> bytes:
     try:
-        size = os.fstat(fd).st_size
-        if size > MAX_FILE:
-            raise UciError(path, 0, f"{size} bytes are too many for a configuration file: {MAX_FILE} at most")
-        return os.pread(fd, size, 0)
+        return os.pread(fd, _check_size(path, fd), 0)
     except OSError as error:
         raise UciError(path, 0, error.strerror or str(error)) from error
 
