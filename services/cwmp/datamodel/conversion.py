@@ -81,7 +81,9 @@ def _mapping(table: Any) -> Conversion:
         return None
 
     def read(raw: Any) -> Any:
-        return [v for item in raw if (v := one(item)) is not None] if isinstance(raw, list) else one(raw)
+        if not isinstance(raw, list):
+            return one(raw)
+        return list(dict.fromkeys(v for item in raw if (v := one(item)) is not None))
 
     def write(text: str) -> str:
         if text not in back:
@@ -164,11 +166,19 @@ def _read_epoch(raw: Any) -> str | None:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}" if 0 < seconds < 2**33 else None
 
 
+def _read_country(raw: Any) -> str | None:
+    """An ISO 3166 code and a space: all environments (802.11 dot11CountryString)."""
+    text = str(raw)
+    return f"{text} " if len(text) == 2 else None
+
+
 FORMATS: dict[str, Conversion] = {
     "duration": Conversion(_read_duration, _write_duration),
     "netmask": Conversion(_read_netmask, None),
     "mac": Conversion(_read_mac, str.lower),
     "epoch": Conversion(_read_epoch, None),
+    "country": Conversion(_read_country, str.strip),
+    "unless-star": Conversion(lambda raw: None if raw == "*" else raw, str),
 }
 """``duration``: 12h, 30m, infinite as seconds; ``netmask``: 24 as 255.255.255.0; ``mac``: colons, upper case;
-``epoch``: seconds since 1970 as a dateTime."""
+``epoch``: seconds since 1970 as a dateTime; ``country``: DE as "DE "; ``unless-star``: ``*`` means no value."""

@@ -10,7 +10,7 @@ import importlib
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from cwmp.datamodel.sources import (
     PythonCode,
     Reference,
     RowItem,
+    RowNumber,
     ServiceOwned,
     Source,
     UbusContext,
@@ -241,6 +242,7 @@ class _Builder:
             return
         node = self._node(file, template)
         scope = self._scopes[file.label, template] = self._inherited(file, node)
+        self._rows(node, table, scope)
         try:
             if "uci" in table:
                 scope.section = section_name(_text(table["uci"]))
@@ -254,7 +256,6 @@ class _Builder:
         except ValueError as error:
             key = next((k for k in ("uci", "ubus", "service", "let") if k in table), "")
             raise MappingError(str(error), getattr(error, "key", "") or key) from None
-        self._rows(node, table, scope)
         if "unique" in table or "unique_when_enabled" in table:
             node.unique += tuple(
                 UniqueKey(tuple(names.split("+")), functional)
@@ -378,7 +379,7 @@ class _Builder:
         default = spec.get("default")
         if default is not None:
             try:
-                default = kind.check(_scalar(default))
+                default = replace(kind, enum=kind.enum + kind.reported).check(_scalar(default))
             except ValueError as error:
                 raise MappingError(f"the default is {error}") from None
         parameter = Parameter(
@@ -458,6 +459,8 @@ class _Builder:
 
     def _row(self, spec: Any, _scope: _Scope, node: Object, _name: str, _is_list: bool) -> Source:
         text = _text(spec["row"])
+        if text == "number":
+            return RowNumber()
         return RowItem(() if text == "key" else reply_path(f".{text.removeprefix('.')}"))
 
     def _python(self, spec: Any, _scope: _Scope, _node: Object, _name: str, _is_list: bool) -> Source:
@@ -492,8 +495,8 @@ class _Builder:
                     text = f"it refers to {table}, which is no table of this model"
                 elif "{i}" in table:
                     text = f"it refers to {table}, a table inside rows: only tables outside of them can be"
-                elif reference.match and reference.match not in target.parameters:
-                    text = f"{table}{{i}}. has no parameter {reference.match}"
+                elif reference.match and reference.match not in (target.parameters | target.lets):
+                    text = f"{table}{{i}}. has no parameter and no let {reference.match}"
             if text:
                 self._problem(file, node.template, parameter.name, f"{node.template}{parameter.name}: {text}")
                 del node.parameters[parameter.name]

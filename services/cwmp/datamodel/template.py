@@ -40,6 +40,10 @@ class Template:
     def constant(self) -> bool:
         return not self.variables
 
+    def filled(self, value: str) -> str:
+        """The text with `value` for every variable."""
+        return _VARIABLE.sub(lambda _: value, self.text)
+
     def render(self, row: Row, quote: Callable[[str], str] | None = None) -> str | None:
         """The text for `row`, each value through `quote`; None where a variable has no value."""
         if not self.variables:

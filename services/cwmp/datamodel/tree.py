@@ -342,14 +342,21 @@ class View:
         node = self.model.find(template)
         return [] if node is None or node.parent is None else self.rows(node, self.only(node.parent))
 
-    def by(self, template: str, parameter: str) -> dict[str, Row]:
-        """The rows of such a table by key, or by the value of one of their parameters."""
-        found = self._keys.get((template, parameter))
+    def by(self, template: str, match: str) -> dict[str, Row]:
+        """The rows of such a table by key, or by one of their parameters or variables; the first of equal ones."""
+        found = self._keys.get((template, match))
         if found is None:
             found = {}
-            for row in reversed(self.table(template)):
-                found[row.object.parameters[parameter].value(row) if parameter else row.key] = row
-            self._keys[template, parameter] = found
+            for row in self.table(template):
+                if not match:
+                    value: str | None = row.key
+                elif match in row.object.lets:
+                    value = row.variable(match)
+                else:
+                    value = row.object.parameters[match].value(row)
+                if value is not None:
+                    found.setdefault(value, row)
+            self._keys[template, match] = found
         return found
 
     def forget_rows(self) -> None:

@@ -281,9 +281,7 @@ def _string_text(raw: Any) -> str | None:
 def _boolean_text(raw: Any) -> str | None:
     if type(raw) is str:
         return "true" if raw in _UCI_TRUE or raw.lower() in _UCI_TRUE else "false"
-    if isinstance(raw, (bool, int, float)):
-        return "true" if raw else "false"
-    return None
+    return "true" if raw else "false"
 
 
 def _integer_text(low: int, modulus: int) -> Callable[[Any], str | None]:

@@ -6,7 +6,7 @@ loader's table `SOURCES` gives them their keyword.
 
 from __future__ import annotations
 
-from cwmp.datamodel.sources.base import Const, Converted, Count, FirstOf, Own, RowItem, Source
+from cwmp.datamodel.sources.base import Const, Converted, Count, FirstOf, Own, RowItem, RowNumber, Source
 from cwmp.datamodel.sources.code import Code, PythonCode
 from cwmp.datamodel.sources.file import FileText
 from cwmp.datamodel.sources.reference import Reference
@@ -25,6 +25,7 @@ __all__ = [
     "PythonCode",
     "Reference",
     "RowItem",
+    "RowNumber",
     "ServiceOwned",
     "Source",
     "UbusContext",

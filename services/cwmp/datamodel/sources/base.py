@@ -75,6 +75,13 @@ class RowItem(Source):
         return follow(row.item, self._steps, row) if self._steps else row.key
 
 
+class RowNumber(Source):
+    """The row's instance number."""
+
+    def read(self, row: Row) -> Any:
+        return row.entry.number if row.entry is not None else None
+
+
 class Own(Source):
     """A parameter the datamodel keeps itself."""
 

@@ -22,6 +22,9 @@ class Code(Protocol):
     def read(self, row: Row) -> Any:
         """As `Source.read`."""
 
+    def prepare(self, row: Row) -> None:
+        """As `Source.prepare`."""
+
     def write(self, row: Row, text: str, staging: Staging) -> None:
         """As `Source.write`."""
 
@@ -35,6 +38,7 @@ class PythonCode(Source):
         self._code = code
         self.writable = code.writable
         self.read = code.read  # type: ignore[method-assign]
+        self.prepare = code.prepare  # type: ignore[method-assign]
         self.write = code.write  # type: ignore[method-assign]
 
     @property

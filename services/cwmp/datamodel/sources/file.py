@@ -22,14 +22,11 @@ class FileText(Source):
         self._path = Template(path)
         self._field = field
         self._regex = None if regex is None else Template(regex)
-        if regex is not None:
+        if self._regex is not None:
             try:
-                compiled = re.compile(Template(regex).text.replace("{", "").replace("}", ""), re.MULTILINE)
-                if self._regex is not None and self._regex.constant:
-                    compiled = re.compile(regex, re.MULTILINE)
+                self._compiled = re.compile(self._regex.filled("x"), re.MULTILINE)
             except re.error as error:
                 raise ValueError(f"'{regex}' is not a regular expression: {error}") from None
-            self._compiled = compiled
         self.dynamic = not self._path.constant or not (self._regex is None or self._regex.constant)
 
     @property

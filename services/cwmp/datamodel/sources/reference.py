@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 class Reference(Source):
-    """A source whose value is the key of a row of one of `tables`, or equals the row's parameter `match`.
+    """A source whose value is the key of a row of one of `tables`, or equals the row's parameter or variable
+    `match`.
 
     Read as the row's path without the trailing dot; "" where there is no such row. `link` gives it the tables
     once everything is loaded.
@@ -38,7 +39,9 @@ class Reference(Source):
         found = set(self._source.needs)
         for table in self._linked:
             found |= table.way_needs()
-            if self.match:
+            if self.match in table.lets:
+                found |= table.lets[self.match].needs
+            elif self.match:
                 found |= table.parameters[self.match].source.needs
         return frozenset(found)
 

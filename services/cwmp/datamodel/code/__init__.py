@@ -1,0 +1,1 @@
+"""What the mapping files here cannot say by declaration; each a `Code` (sources/code.py)."""
