@@ -1,0 +1,95 @@
+"""A session service on a bus, with stand-ins for its peers and an ACS on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import trio
+
+from cwmp.runtime import Paths, Runtime
+from cwmp.session.service import serve
+from ubuskit.client import Client
+
+from .acs import Acs, running_acs
+from .peers import FakeDatamodel, FakeFirmware
+
+
+@pytest.fixture
+async def acs() -> AsyncIterator[Acs]:
+    async with running_acs() as found:
+        yield found
+
+
+@dataclass
+class Suite:
+    """The session service and what is around it."""
+
+    paths: Paths
+    acs: Acs
+    client: Client
+    datamodel: FakeDatamodel
+    firmware: FakeFirmware
+    _start: Callable[..., Any]
+    runtime: Runtime | None = None
+
+    def configure(self, **options: object) -> None:
+        """Write /etc/config/cwmp: quick retries and no periodic Inform unless said otherwise."""
+        values: dict[str, object] = {
+            "acs_url": self.acs.url,
+            "periodic_inform_enable": 0,
+            "retry_minimum_wait_interval": 1,
+            "retry_interval_multiplier": 1000,
+            "connection_request_address": "127.0.0.1",
+            "connection_request_port": 0,
+            "connection_request_username": "acs",
+            "connection_request_password": "secret",
+        }
+        values.update(options)
+        lines = "".join(f"\toption {name} '{value}'\n" for name, value in values.items())
+        (self.paths.uci_dir / "cwmp").write_text(f"config cwmp 'main'\n{lines}")
+
+    async def start_peers(self) -> None:
+        await self._start("datamodel", self.datamodel.serve)
+        await self._start("firmware", self.firmware.serve)
+
+    async def start(self) -> Runtime:
+        """Start the session service, as after a boot."""
+        self.runtime = await self._start("session", serve)
+        return self.runtime
+
+    async def kill(self) -> None:
+        """End the session service as kill -9 would: it gets no chance to write or to say anything."""
+        assert self.runtime is not None
+        self.runtime.nursery.cancel_scope.cancel()
+        await trio.testing.wait_all_tasks_blocked(0.01)
+
+    def reboot(self) -> None:
+        """The next start is that of another boot."""
+        path = self.paths.system("/proc/sys/kernel/random/boot_id")
+        path.write_text(path.read_text()[::-1].strip() + "\n")
+
+    async def status(self) -> dict[str, Any]:
+        return await self.client.call("cwmp", "status")
+
+    async def ended(self, count: int = 1) -> dict[str, Any]:
+        """The status after `count` sessions in all have ended."""
+        with trio.fail_after(20):
+            while True:
+                status = await self.status()
+                numbers = status["statistics"]
+                if numbers["success"] + numbers["failure"] >= count and status["session"] == "idle":
+                    return status
+                await trio.testing.wait_all_tasks_blocked(0.005)
+
+
+@pytest.fixture
+async def suite(
+    acs: Acs, paths: Paths, client: Client, start_service: Callable[..., Any]
+) -> AsyncIterator[Suite]:
+    found = Suite(paths, acs, client, FakeDatamodel(), FakeFirmware(), start_service)
+    found.configure()
+    await found.start_peers()
+    yield found

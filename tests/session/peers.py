@@ -1,0 +1,137 @@
+"""Stand-ins for the services a session talks to: they answer the contract's operations and keep account."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+
+from cwmp.contract import Empty, Fault
+from cwmp.contract import datamodel as dm
+from cwmp.contract import firmware as fw
+from cwmp.runtime import Runtime
+
+
+@dataclass
+class FakeDatamodel:
+    """A tree of strings, as a dict."""
+
+    values: dict[str, str] = field(default_factory=lambda: {"Device.RootDataModelVersion": "2.19"})
+    value_change: bool = False
+    serial: str = "0001"
+    calls: list[tuple[str, Any, str]] = field(default_factory=list)
+    fault: Fault | None = None
+    status: int = 0
+
+    def named(self, operation: str) -> list[Any]:
+        return [args for name, args, _ in self.calls if name == operation]
+
+    async def serve(self, runtime: Runtime) -> None:
+        def note(name: str, args: Any, request_id: str) -> None:
+            self.calls.append((name, args, request_id))
+            if self.fault is not None and name not in {"get_inform", "informed", "session_ended"}:
+                raise self.fault
+
+        async def get_inform(args: dm.GetInform, request_id: str) -> dm.Inform:
+            note("get_inform", args, request_id)
+            return dm.Inform(
+                "Acme",
+                "A1B2C3",
+                "GW",
+                self.serial,
+                ["Device.RootDataModelVersion"],
+                ["string"],
+                ["2.19"],
+                self.value_change,
+                "token-1",
+            )
+
+        async def informed(args: dm.Informed, request_id: str) -> Empty:
+            note("informed", args, request_id)
+            self.value_change = False
+            return Empty()
+
+        async def session_ended(args: dm.SessionEnded, request_id: str) -> Empty:
+            note("session_ended", args, request_id)
+            return Empty()
+
+        async def get_values(args: dm.GetValues, request_id: str) -> AsyncIterator[dm.Values]:
+            note("get_values", args, request_id)
+            found = [n for n in self.values if any(n == p or n.startswith(p) for p in args.paths)]
+            if not found:
+                raise Fault(9005, "no such parameter")
+            for start in range(0, len(found), 200):
+                names = found[start : start + 200]
+                yield dm.Values(names, ["string"] * len(names), [self.values[n] for n in names])
+
+        async def get_names(args: dm.GetNames, request_id: str) -> AsyncIterator[dm.Names]:
+            note("get_names", args, request_id)
+            found = [n for n in self.values if n.startswith(args.path)]
+            yield dm.Names(found, [True] * len(found))
+
+        async def set_values(args: dm.SetValues, request_id: str) -> dm.Applied:
+            note("set_values", args, request_id)
+            self.values.update(zip(args.names, args.values, strict=True))
+            return dm.Applied(self.status)
+
+        async def add_object(args: dm.AddObject, request_id: str) -> dm.Added:
+            note("add_object", args, request_id)
+            return dm.Added(3, 0)
+
+        async def delete_object(args: dm.DeleteObject, request_id: str) -> dm.Applied:
+            note("delete_object", args, request_id)
+            return dm.Applied(0)
+
+        runtime.peers.answer(dm.GET_INFORM, get_inform)
+        runtime.peers.answer(dm.INFORMED, informed)
+        runtime.peers.answer(dm.SESSION_ENDED, session_ended)
+        runtime.peers.answer(dm.GET_VALUES, get_values)
+        runtime.peers.answer(dm.GET_NAMES, get_names)
+        runtime.peers.answer(dm.SET_VALUES, set_values)
+        runtime.peers.answer(dm.ADD_OBJECT, add_object)
+        runtime.peers.answer(dm.DELETE_OBJECT, delete_object)
+        await runtime.peers.ready()
+        await trio.sleep_forever()
+
+
+@dataclass
+class FakeFirmware:
+    """Its completed transfers are a list; a Reboot is recorded."""
+
+    completed: list[fw.CompletedTransfer] = field(default_factory=list)
+    downloads: list[fw.Download] = field(default_factory=list)
+    acknowledged: list[str] = field(default_factory=list)
+    rebooted: trio.Event = field(default_factory=trio.Event)
+    reboots: list[str] = field(default_factory=list)
+
+    async def serve(self, runtime: Runtime) -> None:
+        async def get_completed(_args: Empty, _id: str) -> fw.CompletedTransfers:
+            return fw.CompletedTransfers(list(self.completed))
+
+        async def acknowledge(args: fw.TransferId, _id: str) -> Empty:
+            self.acknowledged.append(args.id)
+            self.completed = [t for t in self.completed if t.id != args.id]
+            return Empty()
+
+        async def download(args: fw.Download, _id: str) -> fw.TransferStarted:
+            self.downloads.append(args)
+            return fw.TransferStarted(1, fw.UNKNOWN_TIME, fw.UNKNOWN_TIME)
+
+        async def reboot(args: fw.Reboot, _id: str) -> Empty:
+            self.reboots.append(args.command_key)
+            self.rebooted.set()
+            return Empty()
+
+        runtime.peers.answer(fw.GET_COMPLETED, get_completed)
+        runtime.peers.answer(fw.ACKNOWLEDGE, acknowledge)
+        runtime.peers.answer(fw.DOWNLOAD, download)
+        runtime.peers.answer(fw.REBOOT, reboot)
+        await runtime.peers.ready()
+        await trio.sleep_forever()
+
+
+def transfer(key: str, number: int = 1, fault: int = 0) -> fw.CompletedTransfer:
+    time = "2026-01-05T09:00:00Z"
+    return fw.CompletedTransfer(f"t-{number}", "Download", key, fault, "failed" if fault else "", time, time)
