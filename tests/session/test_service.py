@@ -30,7 +30,8 @@ GPV = (
 
 def spv(*values: str, key: str = "k") -> str:
     items = "".join(
-        f'<ParameterValueStruct><Name>Device.P{n}</Name><Value xsi:type="xsd:string">{v}</Value></ParameterValueStruct>'
+        f"<ParameterValueStruct><Name>Device.P{n}</Name>"
+        f'<Value xsi:type="xsd:string">{v}</Value></ParameterValueStruct>'
         for n, v in enumerate(values)
     )
     return (
