@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ubuskit.uci import Add, Delete, Section, Set, Uci, UciError, _pure, backends
+from ubuskit.uci import Add, Delete, FileOps, Section, Set, Uci, UciError, _pure, backends
 
 PROJECT = Path(__file__).parents[2]
 
@@ -185,6 +185,32 @@ def test_what_the_command_saves_and_commits_we_see(uci: Uci, uci_command: Comman
     after = uci.load("test").sections
     assert after["one"].options == {"l": ["1", "2"], "ours": "1"}
     assert after[added].options == {"x": "it's"}
+
+
+def test_a_commit_that_waits_while_its_file_is_replaced(uci: Uci, uci_command: Command) -> None:
+    """It gets the lock of a file that has gone; neither its change nor any of ours may be lost."""
+    (uci.confdir / "test").write_text("config a 'one'\n")
+    uci_command("set", "test.one.theirs=1")
+    commit = threading.Thread(target=uci_command, args=("commit", "test"))
+    inode = (uci.confdir / "test").stat().st_ino
+
+    class CommitMeanwhile(FileOps):
+        def rename(self, source: Path, target: Path) -> None:
+            if target.name == "test":
+                commit.start()
+                for _ in range(100_000):
+                    if re.search(rf"-> FLOCK .*:{inode} ", Path("/proc/locks").read_text()):
+                        break
+                    os.sched_yield()
+                else:
+                    pytest.skip("/proc/locks does not tell who waits here")
+            super().rename(source, target)
+
+    Uci(uci.confdir, uci.savedir, file_ops=CommitMeanwhile()).apply({"test": [Set("one", "first", "1")]})
+    uci.apply({"test": [Set("one", "second", "1")]})
+    commit.join()
+    assert (uci.savedir / "test").read_text() == ""
+    assert set(uci.load("test").sections["one"].options) == {"theirs", "first", "second"}
 
 
 def test_commits_of_both_at_once_are_all_there(uci: Uci, uci_command: Command) -> None:
