@@ -1,6 +1,8 @@
 """UCI packages changed: what is written, what others have saved meanwhile, and a kill at every file operation."""
 
+import errno
 import fcntl
+import json
 import os
 import signal
 import stat
@@ -382,6 +384,54 @@ def test_load_by_itself_finishes_what_was_cut_off(tmp_path: Path, backend: str |
         if not killed:
             break
     assert new
+
+
+def test_recovery_does_without_a_directory_that_has_gone(uci: Uci, tmp_path: Path) -> None:
+    (uci.confdir / ".network.ubuskit").write_text("config interface 'recovered'\n")
+    journal = uci.confdir / ".ubuskit-journal"
+    journal.write_text(
+        json.dumps({"version": 1, "replace": [f"{uci.confdir}/network", f"{tmp_path}/gone/state"]})
+    )
+    assert list(uci.load("network").sections) == ["recovered"]
+    assert not journal.exists()
+
+
+class Failing(FileOps):
+    """A file system that refuses one operation from its n-th use on."""
+
+    def __init__(self, operation: str, after: int) -> None:
+        self.calls = 0
+        real = getattr(super(), operation)
+
+        def refuse(*args: Any) -> Any:
+            self.calls += 1
+            if self.calls > after:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(*args)
+
+        setattr(self, operation, refuse)
+
+
+@pytest.mark.parametrize(
+    ("operation", "after"), [("create", 1), ("write", 2), ("sync", 0), ("sync", 4), ("rename", 0)]
+)
+def test_an_error_before_the_decision_changes_nothing(tmp_path: Path, operation: str, after: int) -> None:
+    uci = _router(tmp_path)
+    with pytest.raises(UciError, match="nothing was changed: No space left"):
+        _apply(uci, tmp_path, Failing(operation, after))
+    assert _state(tmp_path) == "old"
+    assert sorted(path.name for path in uci.confdir.iterdir()) == ["firewall", "network"]
+
+
+@pytest.mark.parametrize(("operation", "after"), [("rename", 1), ("rename", 2), ("unlink", 0)])
+def test_an_error_after_the_decision_is_made_up_for_on_the_next_use(
+    tmp_path: Path, operation: str, after: int
+) -> None:
+    uci = _router(tmp_path)
+    with pytest.raises(UciError, match="cut short, will be finished on the next use"):
+        _apply(uci, tmp_path, Failing(operation, after))
+    uci.load("network")
+    assert _state(tmp_path) == "new"
 
 
 def test_a_damaged_journal_is_set_aside(uci: Uci, caplog: pytest.LogCaptureFixture) -> None:

@@ -207,13 +207,13 @@ class Transaction:
             if not all(is_ours(path, fd) for path, fd in locked.items()):
                 _discard(*fresh.values(), draft)
                 return False
+            self._ops.rename(draft, self._journal)
         except OSError as error:
             _discard(*fresh.values(), draft)
             raise UciError(
                 error.filename or self._journal.parent, 0, f"nothing was changed: {_text(error)}"
             ) from error
         try:
-            self._ops.rename(draft, self._journal)
             self._sync_directories([self._journal])
             self._finish(fresh)
         except OSError as error:
@@ -287,7 +287,10 @@ class Transaction:
 
     def _sync_directories(self, paths: Iterable[Path]) -> None:
         for directory in sorted({path.parent for path in paths}):
-            fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue  # removed since the journal was written, and what was in it with it
             try:
                 self._ops.sync(fd)
             finally:
