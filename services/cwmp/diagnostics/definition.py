@@ -1,0 +1,123 @@
+"""What makes a test: its inputs with their ranges, its results, and the function that runs it.
+
+Values are XML text throughout, as they come from and go to the data model.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from cwmp.contract import FaultCode, ParameterFault
+from cwmp.diagnostics import states
+
+STATE = "DiagnosticsState"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One writable parameter: its value before anybody wrote it, and what may be written.
+
+    `check` says what is wrong with a value; "" when nothing is.
+    """
+
+    default: str
+    check: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a test ended: DiagnosticsState and the results, both by parameter name. `why` is for the log."""
+
+    state: str
+    results: Mapping[str, str] = field(default_factory=dict)
+    why: str = ""
+
+
+class Failed(Exception):
+    """The test ends with this state; the text says why."""
+
+    def __init__(self, state: str, why: str) -> None:
+        super().__init__(why)
+        self.outcome = Outcome(state, {}, why)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a test is given of its surroundings.
+
+    `device` finds the network device of a row of Device.IP.Interface. ("" for ""); raises `Failed`.
+    """
+
+    device: Callable[[str], Awaitable[str]]
+    log: logging.Logger
+
+
+Run = Callable[[Mapping[str, str], Means], Awaitable[Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A test. `path` is its object, `required` the inputs that must have been written before a request."""
+
+    name: str
+    path: str
+    inputs: Mapping[str, Input]
+    results: Mapping[str, str]
+    required: tuple[str, ...]
+    run: Run
+
+    def defaults(self) -> dict[str, str]:
+        return {name: item.default for name, item in self.inputs.items()}
+
+    def check(self, values: Mapping[str, str], inputs: Mapping[str, str]) -> list[ParameterFault]:
+        """What is wrong with writing `values` (by name without path) over `inputs` in one request."""
+        wrong: list[ParameterFault] = []
+        for name, value in values.items():
+            if name == STATE:
+                if value not in states.WRITABLE:
+                    reason = f"only {' and '.join(states.WRITABLE)} can be written"
+                    wrong.append(self._fault(name, FaultCode.INVALID_PARAMETER_VALUE, reason))
+            elif name in self.inputs:
+                if reason := self.inputs[name].check(value):
+                    wrong.append(self._fault(name, FaultCode.INVALID_PARAMETER_VALUE, reason))
+            elif name in self.results:
+                wrong.append(self._fault(name, FaultCode.NOT_WRITABLE, "it is a result"))
+            else:
+                wrong.append(
+                    self._fault(name, FaultCode.INVALID_PARAMETER_NAME, "there is no such parameter")
+                )
+        if values.get(STATE) == states.REQUESTED and (missing := self.missing({**inputs, **values})):
+            wrong.append(self._fault(STATE, FaultCode.INVALID_PARAMETER_VALUE, missing))
+        return wrong
+
+    def missing(self, inputs: Mapping[str, str]) -> str:
+        """Why a test with these inputs cannot run; "" when it can."""
+        absent = [name for name in self.required if not inputs[name]]
+        return f"{' and '.join(absent)} must be set first" if absent else ""
+
+    def _fault(self, name: str, code: FaultCode, reason: str) -> ParameterFault:
+        return ParameterFault(self.path + name, code, reason)
+
+
+def text(limit: int) -> Callable[[str], str]:
+    """A string of at most `limit` characters."""
+    return lambda value: "" if len(value) <= limit else f"longer than {limit} characters"
+
+
+def unsigned(low: int, high: int = 2**32 - 1) -> Callable[[str], str]:
+    """An unsignedInt in a range."""
+
+    def check(value: str) -> str:
+        if re.fullmatch(r"\+?[0-9]{1,10}", value) and low <= int(value) <= high:
+            return ""
+        return f"not a whole number from {low} to {high}"
+
+    return check
+
+
+def choice(*values: str) -> Callable[[str], str]:
+    """One of a list of values."""
+    return lambda value: "" if value in values else f"not one of {', '.join(values)}"

@@ -1,0 +1,249 @@
+"""The diagnostics service as others see it: parameters for the data model, methods for everybody.
+
+Object ``cwmp.diagnostics``::
+
+    run     {type, args: {name: value}}   {state, results: {...}} or {fault: {code, text, parameters}}
+    status  {}                            {tests: {type: {state, inputs, results}}, running: [types]}
+    cancel  {type}                        {cancelled: n}: tests started by `run`
+
+`run` makes a test for its caller and answers with what came out; the data model and the ACS see nothing of it.
+Values are XML text; numbers and booleans are taken as well. A caller wants a time limit that suits the test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import trio
+
+from cwmp.contract import Empty, Fault, FaultCode, ParameterFault
+from cwmp.contract.diagnostics import FINISHED, Finished
+from cwmp.contract.parameters import (
+    GetParameters,
+    Parameters,
+    SetParameters,
+    get_parameters,
+    set_parameters,
+)
+from cwmp.contract.session import RAISE_EVENT, RaiseEvent
+from cwmp.diagnostics import states
+from cwmp.diagnostics.definition import Definition, Means
+from cwmp.diagnostics.interface import device_of
+from cwmp.diagnostics.ipping import IP_PING
+from cwmp.diagnostics.record import Record
+from cwmp.diagnostics.runner import Runner, perform
+from cwmp.runtime import Runtime, StateFile
+from cwmp.runtime.quiet import SessionWatch
+from ubuskit.client import Method, Request
+
+OBJECT = "cwmp.diagnostics"
+
+TESTS: tuple[Definition, ...] = (IP_PING,)
+"""All there are; a new one needs its module, a line here, and its parameters in the data model."""
+
+_EVENT = "8 DIAGNOSTICS COMPLETE"
+_MAX_LOCAL = 8
+
+
+async def serve(runtime: Runtime) -> None:
+    """Run the service until it is cancelled."""
+    service = _Service(runtime)
+    await service.start()
+    await runtime.peers.ready()
+    await service.run()
+
+
+class _Service:
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._line = trio.Lock()
+        self._means = Means(lambda row: device_of(row, runtime.peers, runtime.bus), runtime.log)
+        self._session = SessionWatch(runtime.peers, runtime.log)
+        self._inputs = runtime.state("inputs", 1)
+        self._progress = StateFile(runtime.paths.run_dir / "diagnostics.json", 1, runtime.log)
+        self._local: list[tuple[str, trio.CancelScope]] = []
+        inputs, progress = self._inputs.load(), self._progress.load()
+        kept = progress.get("tests") if progress.get("boot_id") == runtime.boot_id else None
+        self._runners = {
+            test.name: Runner(
+                Record.new(test).restored(
+                    inputs.get(test.name), kept.get(test.name) if isinstance(kept, dict) else None
+                ),
+                means=self._means,
+                session=self._session,
+                line=self._line,
+                save=self._save,
+                report=self._report,
+                log=runtime.log,
+            )
+            for test in TESTS
+        }
+
+    async def start(self) -> None:
+        peers = self._runtime.peers
+        peers.answer(get_parameters("diagnostics"), self._get_parameters)
+        peers.answer(set_parameters("diagnostics"), self._set_parameters)
+        await self._session.listen()
+        await self._runtime.bus.add_object(
+            OBJECT,
+            {
+                "run": Method(_with_faults(self._on_run), {"type": str, "args": dict}),
+                "status": Method(self._on_status),
+                "cancel": Method(_with_faults(self._on_cancel), {"type": str}),
+            },
+        )
+
+    async def run(self) -> None:
+        async with trio.open_nursery() as nursery:
+            for runner in self._runners.values():
+                nursery.start_soon(runner.run)
+
+    # Parameters
+
+    async def _get_parameters(self, args: GetParameters, _request_id: str) -> Parameters:
+        found: dict[str, str] = {}
+        for runner in self._runners.values():
+            for name, value in runner.record.parameters().items():
+                if any(name.startswith(path) for path in args.paths):
+                    found[name] = value
+        return Parameters(list(found), list(found.values()))
+
+    async def _set_parameters(self, args: SetParameters, _request_id: str) -> Empty:
+        if len(args.names) != len(args.values):
+            raise Fault(FaultCode.INTERNAL_ERROR, "as many values as names are needed")
+        wanted, wrong = self._sorted(dict(zip(args.names, args.values, strict=True)))
+        for runner, values in wanted:
+            wrong += runner.record.definition.check(values, runner.record.inputs)
+        if wrong:
+            raise Fault(FaultCode.INVALID_ARGUMENTS, "some parameters cannot be set", wrong)
+        if not args.check_only:
+            for runner, values in wanted:
+                self._write(runner, values)
+        return Empty()
+
+    def _sorted(
+        self, values: Mapping[str, str]
+    ) -> tuple[list[tuple[Runner, dict[str, str]]], list[ParameterFault]]:
+        """Values by test, with names without their path; and what belongs to none."""
+        by_test: dict[str, dict[str, str]] = {}
+        wrong: list[ParameterFault] = []
+        for name, value in values.items():
+            test = next((t for t in TESTS if name.startswith(t.path)), None)
+            if test is None:
+                text = "no test has this parameter"
+                wrong.append(ParameterFault(name, FaultCode.INVALID_PARAMETER_NAME, text))
+            else:
+                by_test.setdefault(test.name, {})[name.removeprefix(test.path)] = value
+        return [(self._runners[test], found) for test, found in by_test.items()], wrong
+
+    def _write(self, runner: Runner, values: Mapping[str, str]) -> None:
+        try:
+            runner.write(values)
+        except OSError as error:
+            raise Fault(
+                FaultCode.INTERNAL_ERROR, f"it could not be recorded durably: {error.strerror}"
+            ) from None
+
+    def _save(self, record: Record) -> None:
+        records = {name: runner.record for name, runner in self._runners.items()}
+        records[record.definition.name] = record
+        self._inputs.save({name: dict(r.inputs) for name, r in records.items()})
+        self._progress.save(
+            {
+                "boot_id": self._runtime.boot_id,
+                "tests": {name: r.to_document() for name, r in records.items()},
+            }
+        )
+
+    async def _report(self, definition: Definition, state: str) -> bool:
+        await self._runtime.peers.tell(FINISHED, Finished(definition.name, state))
+        try:
+            await self._runtime.peers.request(RAISE_EVENT, RaiseEvent(_EVENT))
+        except Fault as fault:
+            self._runtime.log.warning("'%s' could not be raised: %s", _EVENT, fault.text)
+            return False
+        return True
+
+    # Methods
+
+    async def _on_run(self, request: Request) -> Mapping[str, Any]:
+        test = _test(request)
+        given = {name: _text(value) for name, value in request.args.get("args", {}).items()}
+        inputs = {**test.defaults(), **given}
+        wrong = test.check(given, inputs)
+        if wrong:
+            named = "; ".join(f"{p.name.removeprefix(test.path)}: {p.text}" for p in wrong)
+            raise Fault(FaultCode.INVALID_ARGUMENTS, named, wrong)
+        if missing := test.missing(inputs):
+            raise Fault(FaultCode.INVALID_ARGUMENTS, missing)
+        with self._started(test.name) as scope:
+            outcome = await perform(test, inputs, self._means, self._line)
+        if scope.cancelled_caught:
+            return {"state": states.CANCELED, "results": {}}
+        answer = {"state": outcome.state, "results": {**test.results, **outcome.results}}
+        return {**answer, "why": outcome.why} if outcome.why else answer
+
+    @contextmanager
+    def _started(self, name: str) -> Iterator[trio.CancelScope]:
+        if len(self._local) >= _MAX_LOCAL:
+            raise Fault(FaultCode.RESOURCES_EXCEEDED, f"{_MAX_LOCAL} tests are running or waiting already")
+        with trio.CancelScope() as scope:
+            entry = (name, scope)
+            self._local.append(entry)
+            try:
+                yield scope
+            finally:
+                self._local.remove(entry)
+
+    async def _on_status(self, _request: Request) -> Mapping[str, Any]:
+        return {
+            "tests": {
+                name: {
+                    "state": runner.record.state,
+                    "inputs": dict(runner.record.inputs),
+                    "results": dict(runner.record.results),
+                }
+                for name, runner in self._runners.items()
+            },
+            "running": [name for name, _ in self._local]
+            + [name for name, r in self._runners.items() if r.record.state == states.REQUESTED],
+        }
+
+    async def _on_cancel(self, request: Request) -> Mapping[str, Any]:
+        test = _test(request)
+        scopes = [scope for name, scope in self._local if name == test.name]
+        for scope in scopes:
+            scope.cancel()
+        return {"cancelled": len(scopes)}
+
+
+def _test(request: Request) -> Definition:
+    wanted = request.args.get("type", "")
+    for test in TESTS:
+        if test.name.lower() == wanted.lower():
+            return test
+    names = ", ".join(test.name for test in TESTS)
+    raise Fault(FaultCode.INVALID_ARGUMENTS, f"there is no test '{wanted[:64]}', only {names}")
+
+
+def _text(value: Any) -> str:
+    """A value from ubus as XML text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str | int | float) else "?"
+
+
+def _with_faults(
+    handler: Callable[[Request], Awaitable[Mapping[str, Any]]],
+) -> Callable[[Request], Awaitable[Mapping[str, Any]]]:
+    """A method whose Faults are its answer: the caller reads the code and a sentence, not a bare status."""
+
+    async def method(request: Request) -> Mapping[str, Any]:
+        try:
+            return await handler(request)
+        except Fault as fault:
+            return {"fault": fault.to_table()}
+
+    return method
