@@ -84,7 +84,6 @@ def _configuration(acs: Acs) -> dict[str, str]:
         "periodic_inform_enable": "1",
         "periodic_inform_interval": "3600",
         "connection_request_address": "127.0.0.1",
-        "connection_request_port": "0",
         "retry_minimum_wait_interval": "1",
     }
 

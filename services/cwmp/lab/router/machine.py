@@ -12,6 +12,7 @@ is on "flash" passes from one boot to the next.
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from collections import Counter
@@ -41,8 +42,9 @@ _LAST_WORDS = 0.05
 class Options:
     """How a router is made.
 
-    `cwmp`: options of ``/etc/config/cwmp`` beside the identity. `ubusd`: the daemon to use; ours if empty.
-    `services`: which of them run; `separate`: each alone instead of under ``cwmpd``.
+    `cwmp`: options of ``/etc/config/cwmp`` beside the identity and a free port for connection requests.
+    `ubusd`: the daemon to use; ours if empty. `services`: which of them run; `separate`: each alone instead of
+    under ``cwmpd``.
     """
 
     cwmp: Mapping[str, str] = field(default_factory=dict)
@@ -207,6 +209,14 @@ class Router:
         self._changed = trio.Event()
 
 
+def _free_port() -> int:
+    """A port for connection requests. It stays the router's over its reboots, as 7547 does on a real one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @asynccontextmanager
 async def open_router(
     directory: Path, options: Options | None = None, report: Callable[[str], None] = lambda _: None
@@ -224,7 +234,7 @@ async def open_router(
             f"{router.paths.bus} is too long for a unix socket: use a directory with a shorter path"
         )
     directory.mkdir(parents=True, exist_ok=True)
-    sandbox.install(router.paths, {**_IDENTITY, **options.cwmp})
+    sandbox.install(router.paths, {**_IDENTITY, "connection_request_port": str(_free_port()), **options.cwmp})
     async with trio.open_nursery() as nursery:
         nursery.start_soon(router.run)
         await router.until(lambda: router.boots > 0)
