@@ -5,7 +5,9 @@ Reboots asked for, the transfers the ACS confirmed. Every change that matters is
 acknowledged, replied or acted upon before it (DESIGN sections 9 and 12).
 
 Flash wears, and a periodic Inform every few minutes must not wear it: "2 PERIODIC" is kept in the volatile
-directory (it survives kill -9) until a session has failed with it; then it goes to flash like any other.
+directory (it survives kill -9) until a session has failed with it; then it goes to flash like any other. So is
+the mark that a session is open: one that kill -9 cut off has failed and is repeated (3.2.1.1), while a reboot
+makes a session due by itself.
 "6 CONNECTION REQUEST" is never retried and so is kept nowhere.
 """
 
@@ -44,8 +46,11 @@ class Journal:
         self.confirmed: list[str] = [i for i in _get(document, "confirmed", list, []) if isinstance(i, str)]
         """Ids of transfers whose TransferComplete the ACS has answered, but their owner does not know."""
         self._periodic_on_flash = PERIODIC in self.queue
-        if "periodic" in volatile.load():
+        found = volatile.load()
+        if "periodic" in found:
             self.queue.raise_event(Event(PERIODIC))
+        self.open: bool = "open" in found
+        """A session is open; at start: one was cut off when the service was killed."""
 
     def booted(self, boot_id: str) -> bool:
         """The service starts under this boot id; whether the device has come up since it last ran."""
@@ -105,8 +110,21 @@ class Journal:
         self.confirmed = [i for i in self.confirmed if i != transfer_id]
         self._save()
 
+    def session_began(self) -> None:
+        """A session opens now. One that was cut off counts as failed, and this one as its repetition."""
+        if self.open:
+            self.retry_count = min(self.retry_count + 1, 0xFFFFFFFF)
+        self.open = True
+        self._save()
+
+    def session_given_up(self) -> None:
+        """The session that began came to nothing: there was no Inform to send."""
+        self.open = False
+        self._save()
+
     def session_ended(self, sent: Iterable[Event], *, success: bool) -> None:
         """The session for `sent` is over: RetryCount counts failures, a success makes Reboots due."""
+        self.open = False
         if success:
             self.retry_count = 0
             self.reboot_due = bool(self.reboots)
@@ -132,7 +150,8 @@ class Journal:
             "confirmed": self.confirmed,
         }
         self._flash.save(document)
-        self._volatile.save({"periodic": True} if periodic and not self._periodic_on_flash else {})
+        kept = {"periodic": periodic and not self._periodic_on_flash, "open": self.open}
+        self._volatile.save({name: True for name, kept_now in kept.items() if kept_now})
 
 
 def _get(document: dict[str, Any], key: str, kind: type, default: Any) -> Any:

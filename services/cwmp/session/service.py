@@ -126,6 +126,9 @@ class _Service:
         await self._tell_session_ended(
             success=False
         )  # one that was cut off with the service, if there was one
+        self._take_up_config()
+        if self._journal.open:
+            self._agenda.ended(complete=False, now=trio.current_time())
         while True:
             if self._reload:
                 self._take_up_config()
@@ -216,6 +219,7 @@ class _Service:
     async def _session(self, why: str) -> None:
         self._open = True
         self._agenda.began()
+        self._durably(self._journal.session_began)
         self._statistics.sessions += 1
         self._last = LastSession("running", "", time.time())
         await self._peers.tell(STATE, State(True))
@@ -331,6 +335,8 @@ class _Service:
             self._durably(lambda: self._journal.session_ended(events, success=outcome.success))
             refused = {r.token for r in prepared.requests} & {t.id for t in self._transfers.reportable()}
             left = bool(refused)
+        else:
+            self._durably(self._journal.session_given_up)
         self._agenda.ended(complete=outcome.success and not left, now=trio.current_time())
         self._last.result = "success" if outcome.success else "failure"
         self._last.error = outcome.error
