@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -217,18 +216,14 @@ class Acs:
         await stream.send_all(data)
 
 
-@asynccontextmanager
-async def running_acs(context: ssl.SSLContext | None = None) -> AsyncIterator[Acs]:
-    """An ACS on loopback, with TLS if there is a context."""
+async def start_acs(nursery: trio.Nursery, context: ssl.SSLContext | None = None) -> Acs:
+    """An ACS on loopback that runs in `nursery`, with TLS if there is a context."""
     acs = Acs(secure=context is not None)
-    async with trio.open_nursery() as nursery:
-        if context is None:
-            serve = partial(trio.serve_tcp, acs.handle, 0, host="127.0.0.1")
-        else:
-            serve = partial(trio.serve_ssl_over_tcp, acs.handle, 0, context, host="127.0.0.1")
-        listeners = await nursery.start(serve)
-        listener = listeners[0]
-        socket = getattr(listener, "transport_listener", listener).socket
-        acs.port = socket.getsockname()[1]
-        yield acs
-        nursery.cancel_scope.cancel()
+    if context is None:
+        serve = partial(trio.serve_tcp, acs.handle, 0, host="127.0.0.1")
+    else:
+        serve = partial(trio.serve_ssl_over_tcp, acs.handle, 0, context, host="127.0.0.1")
+    listeners = await nursery.start(serve)
+    socket = getattr(listeners[0], "transport_listener", listeners[0]).socket
+    acs.port = socket.getsockname()[1]
+    return acs

@@ -13,14 +13,13 @@ from cwmp.runtime import Paths, Runtime
 from cwmp.session.service import serve
 from ubuskit.client import Client
 
-from .acs import Acs, running_acs
+from .acs import Acs, start_acs
 from .peers import FakeDatamodel, FakeFirmware
 
 
 @pytest.fixture
-async def acs() -> AsyncIterator[Acs]:
-    async with running_acs() as found:
-        yield found
+async def acs(nursery: trio.Nursery) -> Acs:
+    return await start_acs(nursery)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ class FakeDatamodel:
     calls: list[tuple[str, Any, str]] = field(default_factory=list)
     fault: Fault | None = None
     status: int = 0
+    before_inform: Callable[[], Awaitable[None]] | None = None
 
     def named(self, operation: str) -> list[Any]:
         return [args for name, args, _ in self.calls if name == operation]
@@ -36,6 +37,8 @@ class FakeDatamodel:
 
         async def get_inform(args: dm.GetInform, request_id: str) -> dm.Inform:
             note("get_inform", args, request_id)
+            if self.before_inform is not None:
+                await self.before_inform()
             return dm.Inform(
                 "Acme",
                 "A1B2C3",

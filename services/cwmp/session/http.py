@@ -330,12 +330,9 @@ class Transport:
                 self._ended = not data
                 self._http.receive_data(data)
             except h11.RemoteProtocolError as error:
-                if (
-                    self._http.their_state in {h11.IDLE, h11.SEND_RESPONSE, h11.ERROR}
-                    and not self._http.trailing_data[0]
-                ):
-                    what = "the ACS closed the connection without a response" if sent else "the ACS hung up"
-                    raise TransportError(f"{what} ({error})") from None
+                if self._ended:
+                    when = "before its response was complete" if sent else "while we were sending"
+                    raise TransportError(f"the ACS closed the connection {when}") from None
                 raise TransportError(f"the ACS does not speak HTTP: {error}") from None
             except trio.BrokenResourceError:
                 raise TransportError("the connection to the ACS broke before its response") from None

@@ -25,8 +25,8 @@ def client_context(ca_file: str = "") -> ssl.SSLContext:
 
     try:
         context = ssl.create_default_context(cafile=ca_file or None)
-    except (OSError, ssl.SSLError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "no certificates in it"
+    except OSError as error:  # ssl.SSLError is one
+        reason = "there are no certificates in it" if isinstance(error, ssl.SSLError) else error.strerror
         raise TlsSetupError(f"option 'ca_file': {ca_file} cannot be used: {reason}") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
