@@ -21,14 +21,16 @@ LEVELS = {
 
 def set_up(service: str, *, stderr: bool, device: Path) -> logging.Logger:
     """The logger of `service`, writing to the syslog socket `device` or, when asked or without one, to stderr."""
-    logger = logging.getLogger(f"cwmp.{service}")
-    logger.propagate = False
-    logger.setLevel(logging.INFO)
-    for old in logger.handlers[:]:
-        logger.removeHandler(old)
-        old.close()
-    logger.addHandler(_handler(service, stderr, device))
-    return logger
+    handler = _handler(service, stderr, device)
+    for name in (f"cwmp.{service}", "ubuskit"):  # what the bindings have to say belongs to who uses them
+        logger = logging.getLogger(name)
+        logger.propagate = False
+        logger.setLevel(logging.INFO)
+        for old in logger.handlers[:]:
+            logger.removeHandler(old)
+            old.close()
+        logger.addHandler(handler)
+    return logging.getLogger(f"cwmp.{service}")
 
 
 def _handler(service: str, stderr: bool, device: Path) -> logging.Handler:

@@ -1,0 +1,54 @@
+"""The log: ident cwmp in syslog, one line a step, the bindings' lines too; no credentials in URLs."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cwmp.runtime import logs, without_credentials
+
+
+@pytest.fixture(autouse=True)
+def quiet_again() -> Iterator[None]:
+    yield
+    for name in ("cwmp.probe", "ubuskit"):
+        logger = logging.getLogger(name)
+        for handler in logger.handlers[:]:
+            logger.removeHandler(handler)
+            handler.close()
+        logger.propagate = True
+        logger.setLevel(logging.NOTSET)
+
+
+def test_syslog_lines_begin_with_cwmp(short_dir: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(str(short_dir / "log"))
+        syslog.settimeout(5)
+        logs.set_up("probe", stderr=False, device=short_dir / "log").info("Inform sent")
+        assert syslog.recv(1000) == b"<30>cwmp: probe: Inform sent"
+        logging.getLogger("ubuskit.client").warning("the bus is gone")
+        assert syslog.recv(1000) == b"<28>cwmp: probe: the bus is gone"
+
+
+def test_stderr_when_asked_or_without_syslog(short_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("probe", stderr=False, device=short_dir / "no such socket").warning("one")
+    logs.set_up("probe", stderr=True, device=short_dir / "log").warning("two")
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(" ")[2] for line in lines] == ["cwmp: probe: one", "cwmp: probe: two"]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://acs.example.org/a?b=c", "https://acs.example.org/a?b=c"),
+        ("https://user:secret@acs.example.org:7547/", "https://acs.example.org:7547/"),
+        ("http://us@er:se@cret@[::1]:80/", "http://[::1]:80/"),
+        ("http://[bad", "(not a URL)"),
+    ],
+)
+def test_urls_are_shown_without_credentials(url: str, shown: str) -> None:
+    assert without_credentials(url) == shown
