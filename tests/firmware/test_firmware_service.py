@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 import trio
+import trustme
 from tests.conftest import StartService
-from tests.firmware.fileserver import Exchange, FileServer
+from tests.firmware.fileserver import Exchange, FileServer, open_server
 from tests.firmware.surroundings import NEW, OLD, Procd, Session
 
 from cwmp.contract import Empty, Fault
@@ -259,6 +261,31 @@ async def test_stopping_while_the_system_reads_the_image_leaves_it_there(
     await session.completed()
     assert len(left_behind(paths)) == 1
     assert len(procd.flashed) == 1
+
+
+# TLS, as configured
+
+
+@pytest.mark.parametrize(("configured", "code"), [("authority.pem", 0), ("absent.pem", 9015), ("", 9015)])
+async def test_the_ca_file_of_the_configuration(
+    start: Start, session: Session, procd: Procd, paths: Paths, configured: str, code: int
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(paths.sysroot / "authority.pem"))
+    option = f"\toption ca_file '{paths.sysroot / configured}'\n" if configured else ""
+    (paths.uci_dir / "cwmp").write_text(f"config cwmp 'cwmp'\n{option}")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    async with open_server(context) as server:
+        server.serve("/image", IMAGE)
+        await start()
+        await session.download(server.url("/image", scheme="https"))
+        if code:
+            assert (await session.heard("complete")).fault_code == code
+            assert server.requests == []
+        else:
+            await told(procd)
+            assert procd.flashed == [IMAGE]
 
 
 # Reboot

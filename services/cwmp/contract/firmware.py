@@ -71,7 +71,8 @@ class Reboot:
 
 @dataclass(frozen=True, slots=True)
 class TransferState:
-    """`state`: queued, downloading, checking, applying, complete, cancelled; `fault_code` 0 unless failed."""
+    """`state`: queued, downloading, checking, ready (verified, waiting for the session's end), applying,
+    complete, cancelled; `fault_code` 0 unless failed."""
 
     id: str
     state: str
