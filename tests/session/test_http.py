@@ -46,9 +46,11 @@ async def post(http: Transport, body: soap.Body | None = BODY) -> bytes:
 
 
 async def refused(http: Transport, words: str) -> None:
-    with pytest.raises(TransportError, match=words):
-        await post(http)
-    await http.aclose()
+    try:
+        with pytest.raises(TransportError, match=words):
+            await post(http)
+    finally:
+        await http.aclose()
 
 
 def challenge(post: Post, *headers: str, reply: Reply = Reply(body=b"ok")) -> Reply:  # noqa: B008
@@ -118,7 +120,7 @@ async def test_an_answer_that_does_not_come_fails_and_nothing_is_sent_twice(acs:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", "before its response was complete"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "before its response was complete"),
         (b"SSH-2.0-OpenSSH\r\n\r\n", "does not speak HTTP"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000 + b"\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200_000 + b"\r\n", "does not speak HTTP"),
         (b"HTTP/1.1 503 Busy\r\nRetry-After: 1\r\n\r\n", "503 Busy"),
         (b"HTTP/1.1 415 Unsupported Media Type\r\n\r\n", "415"),
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx", "gzip"),
@@ -282,7 +284,7 @@ async def test_five_redirects_in_a_row_and_not_six(acs: Acs) -> None:
     await refused(transport(f"http://127.0.0.1:{acs.port}/0"), "more than 5 times")
 
 
-@pytest.mark.parametrize("location", ["ftp://x/", "http:///x", "javascript:1", "http://[::1/"])
+@pytest.mark.parametrize("location", ["ftp://x/", "http://h:99999/", "javascript:1", "http://[::1/"])
 async def test_bad_redirects(acs: Acs, location: str) -> None:
     acs.handler = lambda _: Reply(302, headers=(("Location", location),))
     await refused(transport(acs.url), "bad Location")

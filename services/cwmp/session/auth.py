@@ -25,9 +25,9 @@ class Verdict(Enum):
 class Guard:
     """The server side of Digest, for connection requests (TR-069a6 3.2.2).
 
-    A nonce is a time and its authentication code, so that challenges cost no memory; only nonces that were
-    used with the right password are remembered, with the highest `nc`, until they have expired. No user name
-    or no password configured means that nobody is let in.
+    A nonce is a time, a number and their authentication code, so that challenges cost no memory; only nonces
+    that were used with the right password are remembered, with the highest `nc`, until they have expired. No
+    user name or no password configured means that nobody is let in.
     """
 
     lifetime = 60.0
@@ -38,6 +38,7 @@ class Guard:
         self._password = password
         self._realm = realm
         self._secret = secret
+        self._count = 0
         self._used: OrderedDict[str, int] = OrderedDict()
 
     def __repr__(self) -> str:
@@ -82,14 +83,15 @@ class Guard:
         return Verdict.ACCEPTED
 
     def _nonce(self, now: float) -> str:
-        stamp = f"{int(now * 1000):x}"
+        self._count += 1
+        stamp = f"{int(now * 1000):x}-{self._count:x}"
         return f"{stamp}.{self._seal(stamp)}"
 
     def _fresh(self, nonce: str, now: float) -> bool:
         stamp, _, seal = nonce.partition(".")
         if not hmac.compare_digest(self._seal(stamp).encode(), seal.encode("utf-8", "replace")):
             return False
-        return 0 <= now - int(stamp, 16) / 1000 <= self.lifetime
+        return 0 <= now - int(stamp.partition("-")[0], 16) / 1000 <= self.lifetime
 
     def _seal(self, stamp: str) -> str:
         return hmac.new(self._secret, stamp.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
