@@ -33,19 +33,20 @@ def set_up(service: str, *, stderr: bool, device: Path) -> logging.Logger:
     return logging.getLogger(f"cwmp.{service}")
 
 
+class _Syslog(logging.handlers.SysLogHandler):
+    """Syslog; while its daemon is away (it may be restarted) lines go to stderr rather than nowhere."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's name
+        sys.stderr.write(f"{self.ident}{self.format(record)}\n")
+
+
 def _handler(service: str, stderr: bool, device: Path) -> logging.Handler:
-    if not stderr:
-        try:
-            syslog = logging.handlers.SysLogHandler(
-                str(device), facility=logging.handlers.SysLogHandler.LOG_DAEMON
-            )
-        except OSError:
-            pass  # no syslog here: stderr is what is left
-        else:
-            syslog.ident = "cwmp: "
-            syslog.append_nul = False
-            syslog.setFormatter(logging.Formatter(f"{service}: %(message)s"))
-            return syslog
+    if not stderr and device.is_socket():
+        syslog = _Syslog(str(device), facility=logging.handlers.SysLogHandler.LOG_DAEMON)
+        syslog.ident = "cwmp: "
+        syslog.append_nul = False
+        syslog.setFormatter(logging.Formatter(f"{service}: %(message)s"))
+        return syslog
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         logging.Formatter(f"%(asctime)s.%(msecs)03d cwmp: {service}: %(message)s", "%H:%M:%S")
