@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -46,6 +47,11 @@ class Daemon:
     async def ready(self) -> None:
         async with open_client(self.path, connect_timeout=20):
             pass
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def signal(self, number: int) -> None:
         assert self._process is not None
@@ -209,3 +215,40 @@ class RawPeer:
 def raw_peer() -> Callable[[str], AbstractAsyncContextManager[RawPeer]]:
     """``async with raw_peer(path) as peer``"""
     return RawPeer.open
+
+
+@pytest.fixture
+def real_daemon(tmp_path: Path) -> Iterator[Daemon]:
+    """The real daemon in a process of its own."""
+    if UBUSD is None:
+        pytest.skip("set UBUSD=/path/to/ubusd to compare with the real daemon")
+    daemon = Daemon("ubusd", tmp_path / "ubusd.sock")
+    daemon.start()
+    yield daemon
+    daemon.kill()
+
+
+@pytest.fixture
+def in_child() -> Callable[[Callable[[], None]], None]:
+    """Run something in a process forked off; what it raises comes out here. It has 30 seconds."""
+
+    def run(action: Callable[[], None]) -> None:
+        readable, writable = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            said = b""
+            try:
+                signal.alarm(30)
+                action()
+            except BaseException:
+                said = traceback.format_exc().encode()
+            os.write(writable, said)
+            os._exit(0)
+        os.close(writable)
+        with os.fdopen(readable, "rb") as pipe:
+            said = pipe.read()
+        _, status = os.waitpid(pid, 0)
+        if said or status:
+            raise AssertionError(said.decode() or f"the child ended with {status}")
+
+    return run

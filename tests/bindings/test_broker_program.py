@@ -154,27 +154,17 @@ def rules(directory: Path, name: str, **document: Any) -> Path:
     return path
 
 
-def as_nobody(action: Callable[[], None]) -> None:
-    """Run ``action`` in a process of user nobody; its exception comes out here."""
+def as_nobody(action: Callable[[], None]) -> Callable[[], None]:
+    """``action``, for a process that may give up being root."""
     nobody = pwd.getpwnam("nobody")
-    readable, writable = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        said = b""
-        try:
-            os.setgroups([])
-            os.setgid(nobody.pw_gid)
-            os.setuid(nobody.pw_uid)
-            action()
-        except BaseException as error:
-            said = f"{type(error).__name__}: {error}".encode()
-        os.write(writable, said)
-        os._exit(0)
-    os.close(writable)
-    with os.fdopen(readable, "rb") as pipe:
-        said = pipe.read()
-    os.waitpid(pid, 0)
-    assert not said, said.decode()
+
+    def run() -> None:
+        os.setgroups([])
+        os.setgid(nobody.pw_gid)
+        os.setuid(nobody.pw_uid)
+        action()
+
+    return run
 
 
 async def greet(request: Request) -> dict[str, str | None]:
@@ -192,7 +182,7 @@ def open_path(tmp_path: Path) -> Path:
 
 @forks
 @needs_root
-async def test_what_a_user_may_do_is_what_the_files_say(start: Start, open_path: Path) -> None:
+async def test_what_a_user_may_do_is_what_the_files_say(start: Start, open_path: Path, in_child: Any) -> None:
     acl = open_path / "acl.d"
     acl.mkdir()
     rules(acl, "nobody.json", user="nobody", access={"greeter": {"methods": ["greet"]}}, send=["allowed.*"])
@@ -221,7 +211,7 @@ async def test_what_a_user_may_do_is_what_the_files_say(start: Start, open_path:
     async with open_client(program.path) as root:
         await root.add_object("greeter", {"greet": Method(greet), "other": Method(greet)})
         await root.add_object("hidden", {"greet": Method(greet)})
-        await trio.to_thread.run_sync(as_nobody, try_everything)
+        await trio.to_thread.run_sync(in_child, as_nobody(try_everything))
     _, said = program.end()
     for name, reason in (("writable", "may write it"), ("foreign", "belong to root"), ("broken", "no JSON")):
         assert [line for line in said.splitlines() if f"{name}.json" in line and reason in line]
@@ -229,7 +219,7 @@ async def test_what_a_user_may_do_is_what_the_files_say(start: Start, open_path:
 
 @forks
 @needs_root
-async def test_sighup_reads_the_rules_again(start: Start, open_path: Path, heard: Any) -> None:
+async def test_sighup_reads_the_rules_again(start: Start, open_path: Path, heard: Any, in_child: Any) -> None:
     acl = open_path / "acl.d"
     acl.mkdir()
     program = start("-A", str(acl))
@@ -240,7 +230,7 @@ async def test_sighup_reads_the_rules_again(start: Start, open_path: Path, heard
 
     async def denied(client: Client) -> None:
         with pytest.raises(AssertionError, match="PermissionDenied"):
-            await trio.to_thread.run_sync(as_nobody, send)
+            await trio.to_thread.run_sync(in_child, as_nobody(send))
 
     async with open_client(program.path) as root:
         await root.listen("*", heard)
@@ -248,7 +238,7 @@ async def test_sighup_reads_the_rules_again(start: Start, open_path: Path, heard
         rules(acl, "nobody.json", user="nobody", send=["news"])
         program.process.send_signal(signal.SIGHUP)
         assert (await heard.until(1))[0] == ("ubus.acl.sequence", {"sequence": 1})
-        await trio.to_thread.run_sync(as_nobody, send)
+        await trio.to_thread.run_sync(in_child, as_nobody(send))
         assert (await heard.until(2))[1] == ("news", {})
 
 

@@ -9,8 +9,9 @@
 Two backends, same behaviour as far as python-ubus allows:
 
 ``python-ubus``  libubus in C, where the module ``ubus`` is installed. It has *one* connection for the whole process:
-                 a second BlockingClient gets the other backend while the first is open. It tells statuses by their
-                 text, does not say why an event was refused, and its lookups know no deadline.
+                 a second BlockingClient gets the other backend while the first is open. It waits with the
+                 interpreter's lock held, so no other thread runs meanwhile. It tells statuses by their text, does
+                 not say why an event was refused, and its lookups know no deadline.
 ``socket``       this package's own protocol on a plain socket. Neither imports trio.
 """
 

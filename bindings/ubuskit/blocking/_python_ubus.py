@@ -23,6 +23,7 @@ _ERROR: Final = "ubus error occured: "  # sic
 _BY_TEXT: Final = {status.text: status for status in Status}
 _MAX_EVENTS: Final = 1024
 _SLICE: Final = 0.02
+_LOOK_AFTER: Final = 0.5
 
 
 class InUse(UbusError):
@@ -40,6 +41,7 @@ class PythonUbus:
         except OSError:
             raise ConnectionFailed(f"no ubus daemon answers at {path}") from None
         self._open = True
+        self._seen_alive = time.monotonic()
 
     def close(self) -> None:
         if self._open:
@@ -90,16 +92,16 @@ class PythonUbus:
         return queue.popleft()
 
     def _loop(self, seconds: float) -> None:
-        """Let libubus run for a moment. Its loop does not end when an event comes, so the moment is short; it ends
-        at once when the connection is gone, which nothing else tells."""
-        slice_ = min(seconds, _SLICE)
-        before = time.monotonic()
-        self._ubus.loop(max(int(slice_ * 1000), 1))
-        if time.monotonic() - before < slice_ / 2:
+        """Let libubus run for a moment. Its loop does not end when an event comes, so the moment is short; nor does
+        it tell that the connection is gone, so the daemon is asked something now and then."""
+        self._ubus.loop(max(int(min(seconds, _SLICE) * 1000), 1))
+        now = time.monotonic()
+        if now - self._seen_alive >= _LOOK_AFTER:
             try:
                 self._ubus.objects("ubus.none")
             except RuntimeError:
                 raise Disconnected("the ubus daemon closed the connection") from None
+            self._seen_alive = now
 
     def _must_be_open(self) -> None:
         if not self._open:

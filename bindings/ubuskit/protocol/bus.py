@@ -74,6 +74,8 @@ _MAX_LOOKUPS: Final = 64
 _FLUSH_AT: Final = 65536
 
 _LAST_TYPE: Final = max(MessageType)
+_DAEMONS_OWN: Final = (MessageType.HELLO, MessageType.MONITOR)
+"""Messages that no client may send."""
 
 
 class Peer:
@@ -271,7 +273,7 @@ class Bus:
             self._answer(peer, frame, status)
 
     def _act(self, peer: Peer, frame: Frame) -> Code | None:
-        if frame.type > _LAST_TYPE:
+        if frame.type in _DAEMONS_OWN or frame.type > _LAST_TYPE:
             return Code.INVALID_COMMAND
         match parse(frame):
             case Invoke() as invoke:
@@ -291,11 +293,9 @@ class Bus:
                 return self._subscribe(peer, subscribe)
             case Unsubscribe() as unsubscribe:
                 return self._unsubscribe(peer, unsubscribe)
-            case _ if frame.type == MessageType.PING:
+            case _:  # PING: what it carried comes back
                 self._send_body(peer, MessageType.DATA, frame.seq, frame.peer, bytes(frame.body))
                 return Code.OK
-            case _:
-                return Code.INVALID_COMMAND
 
     def _object(self, ident: int | None) -> _Object:
         if ident is None:
