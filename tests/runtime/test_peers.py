@@ -264,14 +264,13 @@ async def test_a_fault_in_the_middle_of_a_stream_reaches_the_requester(bus: Path
 
 
 async def test_a_service_that_restarts_in_the_middle_of_a_stream_is_noticed(bus: Path) -> None:
-    async with peers("session", bus) as session:
-        async with session.stream(COUNT, Number(10)) as stream:
-            async with peers("datamodel", bus, lambda p: p.answer(COUNT, count)):
-                await anext(stream)
-            async with peers("datamodel", bus, lambda p: p.answer(COUNT, count)):
-                with pytest.raises(StreamLost, match="datamodel restarted while answering count"):
-                    async for _ in stream:
-                        pass
+    async with peers("session", bus) as session, session.stream(COUNT, Number(10)) as stream:
+        async with peers("datamodel", bus, lambda p: p.answer(COUNT, count)):
+            await anext(stream)
+        async with peers("datamodel", bus, lambda p: p.answer(COUNT, count)):
+            with pytest.raises(StreamLost, match="datamodel restarted while answering count"):
+                async for _ in stream:
+                    pass
 
 
 async def test_an_abandoned_stream_is_closed(own_bus: Path, autojump_clock: trio.testing.MockClock) -> None:
