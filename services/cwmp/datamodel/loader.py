@@ -16,6 +16,7 @@ from typing import Any
 
 from cwmp.datamodel import conversion, tables, types
 from cwmp.datamodel.sources import (
+    Below,
     Code,
     Const,
     Converted,
@@ -115,7 +116,7 @@ class _Scope:
 
     section: SectionName | None = None
     package: str = ""
-    ubus: UbusContext | None = None
+    ubus: UbusContext | Below | None = None
     service: str = ""
 
 
@@ -248,7 +249,7 @@ class _Builder:
                 scope.section = section_name(_text(table["uci"]))
                 scope.package = scope.section.package
             if "ubus" in table:
-                scope.ubus = self._context(_text(table["ubus"]), scope)
+                scope.ubus = self._context(_text(table["ubus"]), scope, node)
             if "service" in table:
                 scope.service = _text(table["service"])
             for name, spec in _table(table.get("let", {})).items():
@@ -342,12 +343,12 @@ class _Builder:
             raise MappingError("rows of a file need columns and a key that is one of them")
         return tables.LineRows(_text(spec["file"]), columns, spec["key"], where)
 
-    def _context(self, text: str, scope: _Scope) -> UbusContext:
+    def _context(self, text: str, scope: _Scope, owner: Object | None = None) -> UbusContext | Below:
         if text.startswith((".", "[")):
             if scope.ubus is None:
                 raise MappingError(f"'{text}' needs a ubus call in an object around it")
-            return scope.ubus.below(reply_path(text))
-        return UbusContext(ubus_call(text))
+            return Below(scope.ubus, reply_path(text))
+        return UbusContext(ubus_call(text), owner)
 
     # Parameters
 
@@ -436,11 +437,9 @@ class _Builder:
 
     def _ubus(self, spec: Any, scope: _Scope, _node: Object, _name: str, _is_list: bool) -> Source:
         text = _text(spec["ubus"])
-        if text.startswith((".", "[")):
-            if scope.ubus is None:
-                raise MappingError(f"'{text}' needs a ubus call in an object around it")
+        if text.startswith((".", "[")) and scope.ubus is not None:
             return UbusReply(scope.ubus, reply_path(text))
-        return UbusReply(UbusContext(ubus_call(text)), ())
+        return UbusReply(self._context(text, scope), ())
 
     def _file(self, spec: Any, _scope: _Scope, _node: Object, _name: str, _is_list: bool) -> Source:
         path = _text(spec["file"])

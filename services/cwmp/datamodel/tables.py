@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cwmp.datamodel.snapshot import Need
-from cwmp.datamodel.sources.ubus import UbusContext
+from cwmp.datamodel.sources.ubus import Below, UbusContext
 from cwmp.datamodel.template import Condition
 from ubuskit.uci import Section
 
@@ -74,7 +74,7 @@ class ReplyRows(RowSource):
     """Every entry of an array or of a table in a reply is a row. Of an array's entry a member is the key (or
     the entry itself, where it is a text); a table's entry has one already."""
 
-    def __init__(self, context: UbusContext, key: str, conditions: Sequence[Condition] = ()) -> None:
+    def __init__(self, context: UbusContext | Below, key: str, conditions: Sequence[Condition] = ()) -> None:
         super().__init__(conditions)
         self._context = context
         self._key = key

@@ -11,10 +11,11 @@ from cwmp.datamodel.sources.code import Code, PythonCode
 from cwmp.datamodel.sources.file import FileText
 from cwmp.datamodel.sources.reference import Reference
 from cwmp.datamodel.sources.service import ServiceOwned
-from cwmp.datamodel.sources.ubus import UbusContext, UbusReply
+from cwmp.datamodel.sources.ubus import Below, UbusContext, UbusReply
 from cwmp.datamodel.sources.uci import UciOption
 
 __all__ = [
+    "Below",
     "Code",
     "Const",
     "Converted",
