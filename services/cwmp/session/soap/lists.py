@@ -1,8 +1,9 @@
 """Parameter lists of any length.
 
 An array names its length before its first element (`arrayType`) and HTTP the length of the whole body, but a
-list arrives page by page and may have 50 000 parameters. So the elements are written as text at once and kept
-compressed: markup and paths compress about fifteenfold, and compressing costs about as much as writing.
+list arrives page by page and may have 50 000 parameters. So the elements are written as text at once and, beyond
+what any list may take, kept compressed: markup and paths compress about fifteenfold, and compressing costs about
+as much as writing.
 A list can be read as often as the request has to be sent (401, redirect).
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from cwmp.session.soap.text import escape_all, to_bytes
 
 _CHUNK = 64 * 1024
+_PLAIN = 384 * 1024
 _MAX_COMPRESSED = 8 << 20
 _MAX_BYTES = 256 << 20
 
@@ -38,20 +40,25 @@ class ListTooLong(Exception):
 
 
 class _Spool:
-    """Bytes kept compressed: written once, then read in chunks as often as wanted."""
+    """Bytes, written once, then read in chunks as often as wanted; what is beyond `_PLAIN` is compressed."""
 
     def __init__(self, max_compressed: int, max_bytes: int) -> None:
         self.length = 0
-        self._size = 0
         self._max_compressed = max_compressed
         self._max_bytes = max_bytes
+        self._plain: list[bytes] = []
+        self._size = 0
         self._chunks: list[bytes] = []
         self._compress = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
 
     def write(self, data: bytes) -> None:
         self.length += len(data)
-        self._keep(self._compress.compress(data))
+        if self.length <= _PLAIN:
+            self._plain.append(data)
+        else:
+            self._keep(self._compress.compress(data))
         if self.length > self._max_bytes or self._size > self._max_compressed:
+            self._plain.clear()
             self._chunks.clear()
             raise ListTooLong(f"a list of more than {self.length >> 20} MiB")
 
@@ -64,6 +71,9 @@ class _Spool:
             self._size += len(compressed)
 
     def read(self) -> Iterator[bytes]:
+        for plain in self._plain:
+            for start in range(0, len(plain), _CHUNK):
+                yield plain[start : start + _CHUNK]
         expand = zlib.decompressobj(-zlib.MAX_WBITS)
         for chunk in self._chunks:
             pending = chunk
@@ -117,13 +127,14 @@ class ValueList(_List):
         Raises:
             ListTooLong: the list is over its limit and has been dropped.
         """
+        kinds = {t: _XSD_TYPES.get(t, "xsd:string") for t in set(types)}
         self._add(
             [
                 f"<ParameterValueStruct><Name>{name}</Name>"
                 f'<Value xsi:type="{xsd}">{value}</Value></ParameterValueStruct>'
                 for name, xsd, value in zip(
                     escape_all(names),
-                    [_XSD_TYPES.get(t, "xsd:string") for t in types],
+                    map(kinds.__getitem__, types),
                     escape_all(values),
                     strict=True,
                 )
