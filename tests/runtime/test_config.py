@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from cwmp.runtime import Config, Paths
@@ -98,3 +100,9 @@ def test_every_option_has_a_field_and_its_default_is_valid() -> None:
             {True: "1", False: "0"}.get(default, str(default)) if isinstance(default, bool) else str(default)
         )
         assert convert(text) == default
+
+
+def test_the_readme_explains_every_option() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    table = [line for line in readme.splitlines() if line.startswith("| `")]
+    assert [option for option in OPTIONS if not any(f"`{option}`" in line for line in table)] == []
