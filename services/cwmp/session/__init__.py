@@ -5,10 +5,12 @@
 | `soap`               | messages, decoding what the ACS sends, encoding what it is sent                | none  |
 | `engine`             | the session procedure: messages in, what to do next out                        | none  |
 | `events`             | the queue of events the ACS has to learn of                                    | none  |
-| `schedule`           | when: periodic instants, retry windows                                         | none  |
-| `auth`, `cookies`    | HTTP authentication, both sides; the cookies of a session                      | none  |
+| `schedule`, `agenda` | when: periodic instants, retry windows; what is due and why                    | none  |
+| `auth`, `cookies`    | Digest towards who sends connection requests; the cookies of a session         | none  |
 | `http`, `tls`        | one HTTP conversation with the ACS                                             | trio  |
 | `connection_request` | the listener through which the ACS asks for a session                          | trio  |
+| `door`               | when that listener is open, and its URL                                        | bus   |
+| `transfers`          | which results of transfers the ACS has to learn of                             | bus   |
 | `rpc`                | the ACS's requests, carried out by the services that own the matter            | bus   |
 | `journal`            | what survives kill -9 and power cuts                                           | flash |
 | `runner`             | one session: engine, transport and RPCs joined                                 | trio  |

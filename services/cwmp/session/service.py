@@ -22,11 +22,11 @@ from cwmp.contract import datamodel as dm
 from cwmp.contract import firmware as fw
 from cwmp.contract.parameters import GetParameters, Parameters, SetParameters, get_parameters, set_parameters
 from cwmp.contract.session import GET_STATE, RAISE_EVENT, STATE, RaiseEvent, State
-from cwmp.runtime import Config, Runtime, StateFile, without_credentials
+from cwmp.runtime import Runtime, StateFile, without_credentials
 from cwmp.session import events as ev
 from cwmp.session import runner, soap, tls
 from cwmp.session.agenda import Agenda
-from cwmp.session.connection_request import Gate, Listener
+from cwmp.session.door import Door
 from cwmp.session.engine import CpeRequest, Engine
 from cwmp.session.http import Transport
 from cwmp.session.journal import VERSION, Journal
@@ -35,7 +35,6 @@ from cwmp.session.schedule import Periodic, date_time, local_date_time, unix_tim
 from cwmp.session.status import LastSession, Statistics
 from cwmp.session.transfers import Transfers
 from cwmp.session.url import Url
-from ubuskit import UbusError
 from ubuskit.client import Method, Request
 from ubuskit.errors import InvalidArgument
 
@@ -75,9 +74,7 @@ class _Service:
         self._agenda = Agenda(self._random.random)
         self._phase = self._random.random()
         self._transfers = Transfers(self._peers, self._journal, self._log, self._on_transfer)
-        self._listener: Listener | None = None
-        self._listener_changed = trio.Event()
-        self._path = ""
+        self._door = Door(runtime, lambda: self._open, self._on_connection_request)
         self._wake = trio.Event()
         self._reload = True
         self._open = False
@@ -85,8 +82,6 @@ class _Service:
         self._step = "idle"
         self._offer = soap.VERSIONS[-1]
         self._end_due = True
-        self._local_address = ""
-        self._wan_address = ""
         self._reboot_at = 0.0
         self._rebooting = False
         self._last = LastSession()
@@ -97,7 +92,6 @@ class _Service:
     async def run(self) -> None:
         runtime, peers = self._runtime, self._peers
         self._durably(lambda: self._note_boot(runtime.boot_id))
-        self._path = self._persistent_path()
         runtime.on_reload(self._on_reload)
         peers.answer(RAISE_EVENT, self._answer_raise_event)
         peers.answer(GET_STATE, self._answer_get_state)
@@ -119,7 +113,7 @@ class _Service:
             self._agenda.event(next(iter(self._journal.queue)).code)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._transfers.run)
-            nursery.start_soon(self._keep_listener)
+            nursery.start_soon(self._door.keep, self._config)
             await self._loop()
 
     async def _loop(self) -> None:
@@ -195,7 +189,7 @@ class _Service:
             wall=time.time(),
             now=trio.current_time(),
         )
-        self._listener_changed.set()
+        self._door.configure(config)
         if config.enable and config.acs_url and config.acs_url != self._journal.acs_url:
             self._bootstrap(self._journal.device)
 
@@ -242,7 +236,7 @@ class _Service:
     async def _prepare(self) -> _Prepared:
         """The Inform and the requests of a session. Raises Fault where the datamodel does not give its part."""
         self._step = "preparing"
-        await self._find_wan_address()
+        await self._door.find_address()
         for _ in range(2):
             told = self._journal.queue.for_inform(self._transfers.events(), version=self._offer)
             asked = dm.GetInform([e.code for e in told])
@@ -322,7 +316,7 @@ class _Service:
         except trio.TooSlowError:
             return runner.Outcome(False, f"the session lasted longer than {_LONGEST_SESSION:g} s")
         finally:
-            self._local_address = transport.local_address or self._local_address
+            self._door.connected_from(transport.local_address)
             self._statistics.requests += requests.count
             self._offer = _next_offer(engine, self._offer)
             await transport.aclose()
@@ -395,8 +389,8 @@ class _Service:
     async def _answer_get_parameters(self, args: GetParameters, _id: str) -> Parameters:
         if not any(CONNECTION_REQUEST_URL.startswith(path) for path in args.paths):
             return Parameters([], [])
-        await self._find_wan_address()
-        return Parameters([CONNECTION_REQUEST_URL], [self._connection_request_url()])
+        await self._door.find_address()
+        return Parameters([CONNECTION_REQUEST_URL], [self._door.url()])
 
     async def _answer_set_parameters(self, args: SetParameters, _id: str) -> Empty:
         faults = [ParameterFault(name, FaultCode.NOT_WRITABLE, "read-only") for name in args.names]
@@ -414,66 +408,9 @@ class _Service:
         self._agenda.event(ev.TRANSFER_COMPLETE)
         self._woken()
 
-    # Connection requests
-
-    async def _keep_listener(self) -> None:
-        """The port is open while the configuration says so, and only then."""
-        while True:
-            self._listener_changed = trio.Event()
-            config = self._config
-            async with trio.open_nursery() as nursery:
-                if config.enable and config.connection_request_enable:
-                    path = config.connection_request_path or self._path
-                    username, password = (
-                        config.connection_request_username,
-                        config.connection_request_password,
-                    )
-                    if not (username and password):
-                        self._log.warning("connection requests: no user name and password, nobody is let in")
-                    gate = Gate(f"/{path.lstrip('/')}", username, password, lambda: self._open)
-                    self._listener = Listener(gate, self._on_connection_request, self._log)
-                    nursery.start_soon(
-                        self._listener.serve,
-                        config.connection_request_address,
-                        config.connection_request_port,
-                    )
-                while _listening(self._config) == _listening(config):
-                    await self._listener_changed.wait()
-                    self._listener_changed = trio.Event()
-                nursery.cancel_scope.cancel()
-            self._listener = None
-
     def _on_connection_request(self) -> None:
         self._statistics.connection_requests += 1
-        if not self._idle_reason():
-            self._raise([ev.Event(ev.CONNECTION_REQUEST)])
-
-    def _connection_request_url(self) -> str:
-        listener, config = self._listener, self._config
-        host = config.connection_request_address or self._wan_address or self._local_address
-        if listener is None or not listener.port or not host:
-            return ""
-        path = (config.connection_request_path or self._path).lstrip("/")
-        return f"http://{f'[{host}]' if ':' in host else host}:{listener.port}/{path}"
-
-    async def _find_wan_address(self) -> None:
-        """The address of the interface the ACS reaches us by, as netifd knows it."""
-        name = f"network.interface.{self._config.interface}"
-        try:
-            status = await self._runtime.bus.call(name, "status", timeout=5.0)
-        except UbusError as error:
-            self._log.debug("%s: %s", name, error)
-            return
-        self._wan_address = _first_address(status, "ipv4-address") or _first_address(status, "ipv6-address")
-
-    def _persistent_path(self) -> str:
-        """Random and the device's own, so that strangers do not find it (3.2.2.1)."""
-        state = self._runtime.state("connection_request", 1)
-        path = state.load().get("path")
-        if not isinstance(path, str) or not path:
-            path = secrets.token_urlsafe(16)
-            state.save({"path": path})
-        return path
+        self._raise([ev.Event(ev.CONNECTION_REQUEST)])
 
     # The ubus object
 
@@ -494,7 +431,7 @@ class _Service:
             "statistics": self._statistics.to_table(),
             "pending_events": [f"{e.code} {e.command_key}".rstrip() for e in pending],
             "retry_count": self._journal.retry_count,
-            "connection_request_url": self._connection_request_url(),
+            "connection_request_url": self._door.url(),
         }
 
     async def _method_inform(self, request: Request) -> Mapping[str, Any]:
@@ -521,25 +458,6 @@ def _next_offer(engine: Engine, offered: str) -> str:
     if engine.initiated:
         return soap.VERSIONS[-1]
     return soap.VERSIONS[0] if engine.version_refused and offered != soap.VERSIONS[0] else soap.VERSIONS[-1]
-
-
-def _listening(config: Config) -> tuple[object, ...]:
-    """What of the configuration the listener depends on."""
-    return (
-        config.enable and config.connection_request_enable,
-        config.connection_request_address,
-        config.connection_request_port,
-        config.connection_request_path,
-        config.connection_request_username,
-        config.connection_request_password,
-    )
-
-
-def _first_address(status: Mapping[str, Any], key: str) -> str:
-    for entry in status.get(key) or ():
-        if isinstance(entry, dict) and isinstance(address := entry.get("address"), str):
-            return address
-    return ""
 
 
 __all__ = ["serve"]

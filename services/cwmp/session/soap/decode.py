@@ -218,7 +218,7 @@ class _Arguments:
             twice = next(n for n in names if n in seen or seen.add(n))  # type: ignore[func-returns-value]
             raise self._bad("ParameterList", f"has {twice} twice")
         kinds = {t: _base_type(t) for t in set(rows.types)}
-        types = [kinds[t] for t in rows.types]
+        types = list(map(kinds.__getitem__, rows.types))
         return m.SetParameterValues(names, types, rows.values, self.string("ParameterKey", 32))
 
 
