@@ -56,7 +56,8 @@ class Post:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is sent back. `raw` replaces all of it; `drop` closes without an answer."""
+    """What is sent back. `raw` replaces all of it; `drop` closes without an answer,
+    `never` leaves them waiting."""
 
     status: int = 200
     body: bytes = b""
@@ -65,6 +66,7 @@ class Reply:
     chunked: bool = False
     raw: bytes = b""
     drop: bool = False
+    never: bool = False
     continued: bool = False
 
 
@@ -186,6 +188,9 @@ class Acs:
                 self.posts.append(post)
                 self._changed.set()
                 if reply.drop:
+                    return
+                if reply.never:
+                    await stream.receive_some(1)  # until they have gone
                     return
                 if reply.raw:
                     await stream.send_all(reply.raw)
