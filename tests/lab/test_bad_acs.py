@@ -43,7 +43,7 @@ async def test_each_kind_of_nonsense_is_named_and_survived(lab: Lab) -> None:
         (bad.HTML, "no CWMP message"),
         (bad.BROKEN_XML, "XML"),
         (bad.NOT_SOAP, "SOAP"),
-        (bad.EMPTY, "204"),
+        (bad.EMPTY, "empty"),
         (bad.Body(b""), "empty"),
         (bad.Bytes(b"\x00\xff\xfe garbage\r\n\r\n"), "HTTP"),
         (bad.SoapFault(8002, "out of order"), "8002"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from cwmp.lab.router import Options, Router, Version, build, check, open_router
+from cwmp.lab.router import Options, Router, RouterError, Version, build, check, open_router
 from cwmp.lab.router.process import Process
 from ubuskit.client import Client, open_client
 from ubuskit.errors import InvalidArgument, NotFound, NotSupported, StatusError, UbusError
@@ -210,8 +210,14 @@ async def test_the_bus_may_go_at_any_time(bus: Client, router: Router) -> None:
 
 
 async def test_a_path_too_long_for_a_socket_is_refused_in_words(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="shorter path"):
+    with pytest.raises(RouterError, match="shorter path"):
         async with open_router(tmp_path / ("x" * 100)):
+            raise AssertionError
+
+
+async def test_a_bus_that_does_not_come_up_is_said_at_once(short_dir: Path) -> None:
+    with pytest.raises(RouterError, match="/bin/false does not listen"):
+        async with open_router(short_dir / "lab", Options(ubusd="/bin/false")):
             raise AssertionError
 
 

@@ -14,7 +14,7 @@ import trio
 
 from cwmp.lab.acs import Acs, Credentials, Entry, open_acs
 from cwmp.lab.console import Console, run_until_signal
-from cwmp.lab.router import Options, Router, open_router
+from cwmp.lab.router import Options, Router, RouterError, open_router
 from cwmp.lab.story import STEPS, Failed, Story
 from ubuskit import blobmsg
 from ubuskit.client import open_client
@@ -56,15 +56,17 @@ async def _demo(console: Console, directory: Path, *, separate: bool) -> int:
 
     failed = ""
     log = directory / "log"
-    try:
-        with trio.fail_after(_DEADLINE):
-            async with open_acs(_CREDENTIALS, on_entry=note) as acs:
-                router_options = Options(_configuration(acs), separate=separate)
+    with trio.move_on_after(_DEADLINE) as deadline:
+        async with open_acs(_CREDENTIALS, on_entry=note) as acs:
+            options = Options(_configuration(acs), separate=separate)
+            try:
                 async with open_router(
-                    directory, router_options, lambda text: console.line("router", text)
+                    directory, options, lambda text: console.line("router", text)
                 ) as router:
                     failed = await _tell(console, acs, router)
-    except trio.TooSlowError:
+            except (RouterError, OSError) as error:
+                failed = f"the router does not boot: {error}"
+    if deadline.cancelled_caught:
         failed = f"it was not done within {_DEADLINE:g} s"
     if not failed:
         return 0

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 import trio
 
 from cwmp.lab.console import Console, run_until_signal
-from cwmp.lab.router import Options, open_router
-from ubuskit.errors import UbusError
+from cwmp.lab.router import Options, RouterError, open_router
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -99,7 +98,7 @@ async def _run(directory: Path, options: Options) -> int:
                 "Ctrl-C stops it."
             )
             await trio.sleep_forever()
-    except (ValueError, OSError, UbusError) as error:
+    except (RouterError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

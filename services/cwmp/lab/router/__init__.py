@@ -7,6 +7,6 @@ As a program: ``python -m cwmp.lab.router --dir DIR --acs-url URL``.
 """
 
 from cwmp.lab.router.image import Version, build, check
-from cwmp.lab.router.machine import Options, Router, open_router
+from cwmp.lab.router.machine import Options, Router, RouterError, open_router
 
-__all__ = ["Options", "Router", "Version", "build", "check", "open_router"]
+__all__ = ["Options", "Router", "RouterError", "Version", "build", "check", "open_router"]

@@ -11,8 +11,7 @@ import trio
 
 from cwmp.contract import SERVICES
 from cwmp.lab.console import Console, run_until_signal
-from cwmp.lab.router import Options, open_router
-from ubuskit.errors import UbusError
+from cwmp.lab.router import Options, RouterError, open_router
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,7 +52,7 @@ async def _run(directory: Path, options: Options) -> int:
         async with open_router(directory, options, lambda text: console.line("router", text)) as router:
             console.line("router", f"bus {router.paths.bus}, log {router.log}; Ctrl-C stops it")
             await trio.sleep_forever()
-    except (ValueError, OSError, UbusError) as error:
+    except (RouterError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

@@ -1,19 +1,19 @@
 """Firmware images of the lab: small files that a check can find right, corrupt, or made for another board.
 
-Layout, all numbers big-endian::
+The layout is that of OpenWrt's ``fwtool``, all numbers big-endian::
 
-    payload | metadata (JSON) | magic (8) | length of the metadata (4) | SHA-256 of payload and metadata (32)
+    payload | header (8, zero) | metadata (JSON) | magic "FWx0" | CRC-32 (4) | type 1 (1) | 0 (3) | size (4)
 
-The metadata has the keys OpenWrt's own images carry: ``metadata_version``, ``compat_version``,
-``supported_devices`` and ``version``. `check` answers in the shape of /usr/libexec/validate_firmware_image.
+The CRC covers all before the trailer and is not inverted at its end; `size` is that of header, metadata and
+trailer. `check` answers in the shape of /usr/libexec/validate_firmware_image.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,10 @@ from typing import Any
 
 BOARD = "lab,router"
 
-_MAGIC = b"LabImg\x00\x01"
-_TRAILER = struct.Struct(">8sI32s")
+_MAGIC = b"FWx0"
+_METADATA = 1
+_HEADER = bytes(8)
+_TRAILER = struct.Struct(">4sIB3xI")
 _MAX_METADATA = 64 << 10
 
 
@@ -59,8 +61,9 @@ def build(version: Version, *, size: int = 256 << 10) -> bytes:
             },
         }
     ).encode()
-    body = random.Random(version.version).randbytes(size) + metadata
-    return body + _TRAILER.pack(_MAGIC, len(metadata), hashlib.sha256(body).digest())
+    body = random.Random(version.version).randbytes(size) + _HEADER + metadata
+    block = len(_HEADER) + len(metadata) + _TRAILER.size
+    return body + _TRAILER.pack(_MAGIC, _crc(body), _METADATA, block)
 
 
 def read(path: Path) -> Version:
@@ -74,10 +77,11 @@ def read(path: Path) -> Version:
     if len(data) < _TRAILER.size:
         raise ImageError("the file is too short to be an image")
     body, trailer = data[: -_TRAILER.size], data[-_TRAILER.size :]
-    magic, length, digest = _TRAILER.unpack(trailer)
-    if magic != _MAGIC or not 0 < length <= min(len(body), _MAX_METADATA):
+    magic, crc, kind, block = _TRAILER.unpack(trailer)
+    length = block - len(_HEADER) - _TRAILER.size
+    if (magic, kind) != (_MAGIC, _METADATA) or not 0 < length <= min(len(body), _MAX_METADATA):
         raise ImageError("image metadata not present")
-    if hashlib.sha256(body).digest() != digest:
+    if _crc(body) != crc:
         raise ImageError("the checksum does not match: the image is corrupt")
     try:
         metadata = json.loads(body[-length:])
@@ -102,3 +106,7 @@ def check(path: Path, board: str = BOARD) -> Mapping[str, Any]:
         "forceable": whole,
         "allow_backup": whole,
     }
+
+
+def _crc(data: bytes) -> int:
+    return zlib.crc32(data) ^ 0xFFFFFFFF

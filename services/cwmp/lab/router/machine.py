@@ -70,6 +70,10 @@ class _Down:
     at_once: bool = False
 
 
+class RouterError(Exception):
+    """The router cannot run; the text says why."""
+
+
 class Router:
     """A virtual router in a directory. `open_router` makes one."""
 
@@ -86,6 +90,7 @@ class Router:
         self._bus: Process | None = None
         self._down: list[_Down] = []
         self._changed = trio.Event()
+        self._failure: RouterError | None = None
 
     # -- what the daemons need ---------------------------------------------------------------------------------
 
@@ -137,14 +142,27 @@ class Router:
         return Uci(self.paths.uci_dir, self.paths.uci_save_dir).load(package)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something about the router is true; looked at whenever the router did something."""
+        """Wait until something about the router is true; looked at whenever the router did something.
+
+        Raises:
+            RouterError: it cannot go on.
+        """
         while not condition():
+            if self._failure is not None:
+                raise self._failure
             await self._changed.wait()
 
     # -- life ---------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Boot, and boot again after each reboot, until cancelled."""
+        """Boot, and boot again after each reboot, until cancelled or nothing goes any more (see `until`)."""
+        try:
+            await self._boot_for_ever()
+        except RouterError as failure:
+            self._failure = failure
+            self._wake()
+
+    async def _boot_for_ever(self) -> None:
         while True:
             sandbox.boot(self.paths)
             self._down.clear()
@@ -158,10 +176,8 @@ class Router:
     async def _one_boot(self) -> _Down:
         self._bus = self._start_bus()
         try:
-            async with (
-                open_client(str(self.paths.bus), connect_timeout=_BUS_DEADLINE) as client,
-                trio.open_nursery() as nursery,
-            ):
+            await self._bus_listens(self._bus)
+            async with open_client(str(self.paths.bus)) as client, trio.open_nursery() as nursery:
                 await Daemons(client, self).start()
                 nursery.start_soon(self._count_uptime)
                 suite = Suite(self.paths, self.log, self._options.services, separate=self._options.separate)
@@ -195,6 +211,18 @@ class Router:
         acls.mkdir(parents=True, exist_ok=True)
         return Process([*command, *socket, "-A", str(acls)], self.log)
 
+    async def _bus_listens(self, bus: Process) -> None:
+        with trio.move_on_after(_BUS_DEADLINE):
+            while bus.running:
+                try:
+                    await (await trio.open_unix_socket(str(self.paths.bus))).aclose()
+                except OSError:
+                    await trio.sleep(0.02)
+                else:
+                    return
+        what = self._options.ubusd or "the broker"
+        raise RouterError(f"{what} does not listen at {self.paths.bus}; {self.log} has its last words")
+
     async def _count_uptime(self) -> None:
         while True:
             sandbox.write_uptime(self.paths, self.uptime())
@@ -224,19 +252,23 @@ async def open_router(
     """A router that has booted, in `directory`; it is stopped at the end, its files stay.
 
     Raises:
-        ValueError: the directory's path is too long for a unix socket below it.
-        UbusError: the bus did not come up; its words are in `Router.log`.
+        RouterError: the directory's path is too long for a unix socket in it; the bus does not come up.
     """
     options = options or Options()
     router = Router(directory, options, report)
     if len(str(router.paths.bus)) > _MAX_SOCKET_PATH:
-        raise ValueError(
-            f"{router.paths.bus} is too long for a unix socket: use a directory with a shorter path"
-        )
+        raise RouterError(f"{router.paths.bus} is too long for a unix socket: use a shorter path")
     directory.mkdir(parents=True, exist_ok=True)
     sandbox.install(router.paths, {**_IDENTITY, "connection_request_port": str(_free_port()), **options.cwmp})
     async with trio.open_nursery() as nursery:
         nursery.start_soon(router.run)
-        await router.until(lambda: router.boots > 0)
-        yield router
+        failure: RouterError | None = None
+        try:
+            await router.until(lambda: router.boots > 0)
+        except RouterError as error:
+            failure = error  # raised below, so that it does not come out as a group
+        else:
+            yield router
         nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
