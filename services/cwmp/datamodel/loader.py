@@ -272,11 +272,13 @@ class _Builder:
             if node.rows is not None:
                 raise MappingError(f"its rows are declared already in {node.origin}", "rows")
             try:
-                node.rows = self._row_source(_table(table["rows"]), scope)
+                node.rows = self._row_source(_table(table["rows"]), scope, node)
             except ValueError as error:
                 raise MappingError(str(error), "rows") from None
             if isinstance(node.rows, tables.SectionRows):
                 scope.section, scope.package = None, node.rows.package
+            elif isinstance(node.rows, tables.OwnedRows):
+                scope.service = node.rows.service
         elif is_row and node.rows is None:
             raise MappingError("a table needs rows, like rows = { uci = 'network.@interface' }")
         if "create" in table or table.get("delete"):
@@ -323,12 +325,12 @@ class _Builder:
             above = above.parent
         return _Scope()
 
-    def _row_source(self, spec: dict[str, Any], scope: _Scope) -> tables.RowSource:
-        kinds = [k for k in ("uci", "ubus", "file", "keys", "row") if k in spec]
+    def _row_source(self, spec: dict[str, Any], scope: _Scope, node: Object) -> tables.RowSource:
+        kinds = [k for k in ("uci", "ubus", "file", "keys", "service") if k in spec]
         if len(kinds) != 1 or (unknown := set(spec) - {*kinds, "where", "key", "columns"}):
             raise MappingError(
                 f"there is no '{min(unknown)}' in rows" if len(kinds) == 1
-                else "rows come from one of uci, ubus, file, keys"
+                else "rows come from one of uci, ubus, file, keys, service"
             )  # fmt: skip
         where = conditions(spec.get("where", []))
         match kinds[0]:
@@ -338,6 +340,8 @@ class _Builder:
                 return tables.ReplyRows(self._context(_text(spec["ubus"]), scope), spec.get("key", ""), where)
             case "keys":
                 return tables.FixedRows(spec["keys"], where)
+            case "service":
+                return tables.OwnedRows(_text(spec["service"]), node.template, where)
         columns = spec.get("columns", [])
         if spec.get("key") not in columns:
             raise MappingError("rows of a file need columns and a key that is one of them")
@@ -451,10 +455,13 @@ class _Builder:
         return Const(_scalar(spec["const"]))
 
     def _service(self, spec: Any, _scope: _Scope, node: Object, name: str, _is_list: bool) -> Source:
-        if "{i}" in node.template:
-            raise MappingError("a service owns whole objects, not rows of tables")
-        path = f"{node.template}{name}"
-        return Own(path) if spec["service"] == "datamodel" else ServiceOwned(_text(spec["service"]), path)
+        if spec["service"] == "datamodel":
+            if "{i}" in node.template:
+                raise MappingError("the datamodel itself keeps no tables")
+            return Own(f"{node.template}{name}")
+        if "{i}" in node.template and not isinstance(_outermost(node).rows, tables.OwnedRows):
+            raise MappingError('a service owns rows only of tables it owns: rows = { service = "..." }')
+        return ServiceOwned(_text(spec["service"]), node.template, name)
 
     def _row(self, spec: Any, _scope: _Scope, node: Object, _name: str, _is_list: bool) -> Source:
         text = _text(spec["row"])
@@ -520,6 +527,14 @@ _SOURCES = {
     "row": _Builder._row,
     "python": _Builder._python,
 }
+
+
+def _outermost(node: Object) -> Object:
+    """The outermost table that `node` lies in; the root where there is none."""
+    found = node
+    while node.parent is not None:
+        found, node = (node if node.rows is not None else found), node.parent
+    return found
 
 
 def _type(spec: Mapping[str, Any]) -> types.Type:

@@ -1,12 +1,14 @@
-"""Where the rows of tables come from: sections, entries of replies, lines of files, or a fixed list."""
+"""Where the rows of tables come from: sections, replies, lines of files, another service, or a fixed list."""
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cwmp.datamodel.snapshot import Need
+from cwmp.datamodel.sources.service import owned_need
 from cwmp.datamodel.sources.ubus import Below, UbusContext
 from cwmp.datamodel.template import Condition
 from ubuskit.uci import Section
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from cwmp.datamodel.tree import Row
 
 _MAX_ROWS = 10_000
+_NUMBER = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 
 
 class There(NamedTuple):
@@ -30,9 +33,13 @@ class There(NamedTuple):
 
 
 class RowSource(ABC):
-    """The rows of one table. `conditions` leave out rows; fields are those of the row to be."""
+    """The rows of one table. `conditions` leave out rows; fields are those of the row to be.
+
+    Where `numbered`, the keys are the instance numbers: somebody else gives them.
+    """
 
     dynamic = False
+    numbered = False
 
     def __init__(self, conditions: Sequence[Condition] = ()) -> None:
         self._conditions = conditions
@@ -120,6 +127,33 @@ class LineRows(RowSource):
             if key := item.get(self._key):
                 rows.append(There(key, None, item))
         return self._chosen(rows)
+
+
+class OwnedRows(RowSource):
+    """The rows of a table in another service, under the numbers that their owner gave them: those for which it
+    has a parameter."""
+
+    numbered = True
+
+    def __init__(self, service: str, template: str, conditions: Sequence[Condition] = ()) -> None:
+        super().__init__(conditions)
+        self.service = service
+        self._name = template.removesuffix(".{i}.").rpartition(".")[2]
+        self._need = owned_need(service, template)
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        return frozenset({self._need})
+
+    def there(self, parent: Row) -> list[There]:
+        table = f"{parent.path}{self._name}."
+        numbers: dict[str, dict[str, str]] = {}
+        for path, value in parent.view.snapshot.get(self._need).items():
+            if path.startswith(table):
+                number, _, name = path[len(table) :].partition(".")
+                if _NUMBER.fullmatch(number):
+                    numbers.setdefault(number, {})[name] = value
+        return self._chosen([There(number, None, row) for number, row in numbers.items()])
 
 
 class FixedRows(RowSource):

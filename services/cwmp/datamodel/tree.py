@@ -316,10 +316,16 @@ class View:
 
     def _make_rows(self, node: Object, source: RowSource, parent: Row, path: str) -> list[Row]:
         there = source.there(parent)
-        entries = self.instances.number(
-            path,
-            [Candidate(t.key, t.anonymous, None if t.section is None else t.section.options) for t in there],
-        )
+        if source.numbered:
+            entries = [Entry(int(t.key), t.key) for t in there]
+        else:
+            entries = self.instances.number(
+                path,
+                [
+                    Candidate(t.key, t.anonymous, None if t.section is None else t.section.options)
+                    for t in there
+                ],
+            )
         rows = []
         for one, entry in zip(there, entries, strict=True):
             row = Row(self, node, f"{path}{entry.number}.", parent)

@@ -10,7 +10,7 @@ from cwmp.datamodel.sources.base import Const, Converted, Count, FirstOf, Own, R
 from cwmp.datamodel.sources.code import Code, PythonCode
 from cwmp.datamodel.sources.file import FileText
 from cwmp.datamodel.sources.reference import Reference
-from cwmp.datamodel.sources.service import ServiceOwned
+from cwmp.datamodel.sources.service import ServiceOwned, owned_need
 from cwmp.datamodel.sources.ubus import Below, UbusContext, UbusReply
 from cwmp.datamodel.sources.uci import UciOption
 
@@ -32,4 +32,5 @@ __all__ = [
     "UbusContext",
     "UbusReply",
     "UciOption",
+    "owned_need",
 ]
