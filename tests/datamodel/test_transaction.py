@@ -1,0 +1,237 @@
+"""One transaction over packages, instances, ParameterKey and the answer: kill -9 before any file operation."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import trio
+from tests.datamodel.support import Router
+
+from cwmp.contract import Fault, ParameterFault
+from cwmp.contract.datamodel import AddObject, SetValues
+from cwmp.datamodel.journal import Journal
+from cwmp.datamodel.loader import load
+from cwmp.datamodel.reading import Reader
+from cwmp.datamodel.service import mapping_directories
+from cwmp.datamodel.snapshot import System
+from cwmp.datamodel.writing import Change, Writer
+from cwmp.runtime import Paths, StateFile
+from ubuskit.uci import FileOps, Uci
+
+LOG = logging.getLogger("test.transaction")
+SSID = "Device.WiFi.SSID.1.SSID"
+HOSTNAME = "Device.DeviceInfo.HostName"
+EXAMPLE = "Device.X_EXAMPLE_COM_MyPackage.Example"
+NEW = {SSID: "New", HOSTNAME: "new", EXAMPLE: "new"}
+
+
+class CutOps(FileOps):
+    """Counts file operations, and ends the process right before number `at`."""
+
+    def __init__(self, at: int = 0) -> None:
+        self.count = 0
+        self._at = at
+
+    def _step(self) -> None:
+        self.count += 1
+        if self.count == self._at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def create(self, path: Path, mode: int) -> int:
+        self._step()
+        return super().create(path, mode)
+
+    def write(self, fd: int, data: bytes) -> None:
+        self._step()
+        super().write(fd, data)
+
+    def sync(self, fd: int) -> None:
+        self._step()
+        super().sync(fd)
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._step()
+        super().rename(source, target)
+
+    def unlink(self, path: Path) -> None:
+        self._step()
+        super().unlink(path)
+
+
+class Nobody:
+    """Nobody follows a change; but what is scheduled is part of it."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    async def check(self, owned: Mapping[str, Mapping[str, str]]) -> list[ParameterFault]:
+        return []
+
+    def schedule(self, change: Change) -> int:
+        self._journal.later += change.packages
+        return 1
+
+    async def follow(self, change: Change) -> None:
+        pass
+
+
+class Datamodel:
+    """Reader and writer on the files of one router, no bus."""
+
+    def __init__(self, paths: Paths, ops: FileOps | None = None) -> None:
+        uci = Uci(paths.uci_dir, paths.uci_save_dir, file_ops=ops)
+        state = paths.state_dir / "datamodel"
+        self.journal = Journal(
+            uci,
+            StateFile(state / "journal.json", 1, LOG),
+            StateFile(state / "instances.json", 1, LOG),
+            "this boot",
+            LOG,
+        )
+        self.journal.start()
+        model, _ = load(mapping_directories(paths))
+        nothing = cast(Any, None)
+        system = System(paths, uci, nothing, nothing)
+        self.reader = Reader(
+            model, system, self.journal.instances, self.journal.own, self.journal.save_instances, LOG
+        )
+        self.writer = Writer(self.reader, self.journal, Nobody(self.journal))
+
+    def values(self, *names: str) -> dict[str, str]:
+        async def read() -> dict[str, str]:
+            found: dict[str, str] = {}
+            for page in await self.reader.values(names):
+                found |= dict(zip(page.names, page.values, strict=True))
+            return found
+
+        return trio.run(read)
+
+
+async def _set(found: Datamodel) -> None:
+    await found.writer.set_values(SetValues([*NEW], [""] * 3, [*NEW.values()], "new"), "id-1")
+
+
+async def _add(found: Datamodel) -> None:
+    await found.writer.add_object(AddObject("Device.WiFi.SSID.", "new"), "id-2")
+
+
+Operation = Callable[[Datamodel], Awaitable[None]]
+
+
+def _in_child(paths: Paths, operation: Operation, at: int) -> int:
+    """Run `operation` in a process that is killed before file operation `at`; its exit status."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            found = Datamodel(paths, CutOps(at))
+            trio.run(operation, found)
+        finally:
+            os._exit(0)
+    return os.waitpid(pid, 0)[1]
+
+
+def _count(paths: Paths, operation: Operation) -> int:
+    ops = CutOps()
+    found = Datamodel(paths, ops)
+    trio.run(operation, found)
+    return ops.count
+
+
+def _restore(files: Router) -> Callable[[], None]:
+    kept = {p: p.read_text() for p in files.paths.uci_dir.iterdir()}
+
+    def restore() -> None:
+        for path in [*files.paths.uci_dir.iterdir(), *(files.paths.state_dir / "datamodel").iterdir()]:
+            path.unlink()
+        for path, text in kept.items():
+            path.write_text(text)
+        Datamodel(files.paths).values(SSID)  # the numbers of what is there are known before
+
+    return restore
+
+
+def test_set_is_all_or_nothing(files: Router) -> None:
+    restore = _restore(files)
+    steps = _count(files.paths, _set)
+    assert steps > 20
+    seen: set[str] = set()
+    for at in range(1, steps + 1):
+        restore()
+        assert os.WTERMSIG(_in_child(files.paths, _set, at)) == signal.SIGKILL
+        found = Datamodel(files.paths)
+        values = found.values(*NEW)
+        journal = found.journal
+        if journal.parameter_key == "new":
+            assert values == NEW
+            assert journal.answers == {"id-1": {"status": 1}}
+            assert journal.later == ["mypackage", "system", "wireless"]
+        else:
+            assert values == {SSID: "OpenWrt", HOSTNAME: "OpenWrt", EXAMPLE: "factory"}
+            assert not journal.answers
+            assert not journal.later
+        seen.add(journal.parameter_key)
+    assert seen == {"", "new"}
+
+
+def test_add_happens_once_however_often_it_is_asked_for(files: Router) -> None:
+    restore = _restore(files)
+    steps = _count(files.paths, _add)
+    for at in range(1, steps + 1):
+        restore()
+        assert os.WTERMSIG(_in_child(files.paths, _add, at)) == signal.SIGKILL
+        found = Datamodel(files.paths)
+        trio.run(_add, found)
+        assert found.journal.answers == {"id-2": {"status": 1, "instance": 2}}
+        text = files.uci("wireless")
+        assert text.count("config wifi-iface") == 2
+        again = Datamodel(files.paths)
+        assert again.values("Device.WiFi.SSID.2.Name") == {"Device.WiFi.SSID.2.Name": "wifinet_2"}
+        assert again.journal.instances.peek("Device.WiFi.SSID.") == 3
+
+
+def test_a_full_disk_changes_nothing(files: Router) -> None:
+    class Full(FileOps):
+        def write(self, fd: int, data: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+    found = Datamodel(files.paths, Full())
+    with pytest.raises(Fault) as caught:
+        trio.run(_set, found)
+    assert caught.value.code == 9002
+    assert "No space left" in caught.value.text
+    assert found.journal.parameter_key == ""
+    assert found.values(SSID, EXAMPLE) == {SSID: "OpenWrt", EXAMPLE: "factory"}
+
+
+def test_corrupt_state_is_set_aside(files: Router, caplog: pytest.LogCaptureFixture) -> None:
+    state = files.paths.state_dir / "datamodel"
+    state.mkdir()
+    (state / "journal.json").write_text('{"version": 1, "parameter_key": ')
+    (state / "instances.json").write_text('{"version": 1, "tables": {"Device.WiFi.SSID.": [2, [["x"]]]}}')
+    found = Datamodel(files.paths)
+    assert found.values(SSID) == {SSID: "OpenWrt"}
+    trio.run(_set, found)
+    assert Datamodel(files.paths).values(SSID) == {SSID: "New"}
+    assert (state / "journal.corrupt").exists()
+    assert "unusable" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "document",
+    ['{"version": 1, "owed": [], "tell": 3, "answers": {"x": {}}, "acked": null, "parameter_key": 7}'],
+)
+def test_a_journal_of_the_wrong_shape_counts_as_absent(files: Router, document: str) -> None:
+    state = files.paths.state_dir / "datamodel"
+    state.mkdir()
+    (state / "journal.json").write_text(document)
+    found = Datamodel(files.paths)
+    assert found.journal.parameter_key == ""
+    assert found.journal.owed == {}
+    trio.run(_set, found)
+    assert Datamodel(files.paths).values(SSID) == {SSID: "New"}
