@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from ubuskit.client import Client, Method, Request, open_client
-from ubuskit.errors import CallTimeout, Disconnected
+from ubuskit.errors import CallTimeout, Disconnected, InvalidArgument, MethodNotFound, NotFound
 
 
 async def echo(request: Request) -> dict[str, Any]:
@@ -167,3 +167,56 @@ async def test_without_reconnect_the_client_ends_with_its_connection(daemon: Any
         await gone(client)
         with pytest.raises(Disconnected, match="has ended"):
             await client.call("any", "thing")
+
+
+async def test_what_could_not_be_registered_in_time_does_not_come_back(daemon: Any, heard: Any) -> None:
+    async with open_client(daemon.path) as alice, open_client(daemon.path) as bob:
+        daemon.signal(signal.SIGSTOP)
+        with pytest.raises(CallTimeout, match="object late"):
+            await alice.add_object("late", {}, timeout=0.01)
+        with pytest.raises(CallTimeout, match="listening to"):
+            await alice.listen("news", heard, timeout=0.01)
+        daemon.signal(signal.SIGCONT)
+        await alice.lookup(timeout=20)  # now the late answer has been seen, too,
+        await alice.lookup(timeout=20)  # and what it brought about has been done
+        assert await bob.lookup("late") == []
+        await bob.send("news", {})
+        daemon.kill()
+        await gone(alice)
+        await gone(bob)
+        daemon.start()
+        with trio.fail_after(20):
+            await alice.wait_connected()
+        assert await bob.lookup("late", timeout=20) == []
+        await bob.send("news", {})
+        await alice.lookup()
+        assert heard.all == []
+
+
+async def test_a_name_still_taken_after_the_restart_is_tried_again(daemon: Any) -> None:
+    """The process that had the name before may lose its connection a moment later."""
+    async with open_client(daemon.path) as bob, open_client(daemon.path) as alice:
+        await alice.add_object("service", {"echo": ECHO})
+        daemon.kill()
+        await gone(alice)
+        await gone(bob)
+        daemon.start()
+        async with open_client(daemon.path) as usurper:
+            # Whoever is first has it; in the end it is alice's.
+            try:
+                served = await usurper.add_object("service", {})
+            except InvalidArgument:
+                pass
+            else:
+                with trio.fail_after(20):
+                    await alice.wait_connected()
+                await served.remove()
+        with trio.fail_after(20):
+            while True:
+                try:
+                    answer = await bob.call("service", "echo", {"number": 1}, timeout=20)
+                except (NotFound, MethodNotFound):
+                    await trio.lowlevel.checkpoint()
+                    continue
+                break
+        assert answer == {"number": 1}

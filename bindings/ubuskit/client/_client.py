@@ -79,7 +79,9 @@ class ObjectInfo:
 
 
 class _Registered(Protocol):
-    """What the daemon knows under an id."""
+    """What the daemon knows under an id. ``removed``: it must not come back with the next connection."""
+
+    removed: bool
 
     async def register(self, link: Link) -> None: ...
     def invoked(self, link: Link, event: Invoked) -> None: ...
@@ -211,14 +213,14 @@ class Client:
         The handler is a plain, quick function; events come in the order they arrived.
         """
         listener = Listener(self, pattern, handler)
-        await self.within(timeout, f"listening to {pattern}", listener.register)
+        await self._register(listener, timeout, f"listening to {pattern}")
         return listener
 
     async def subscribe(self, path: str, handler: EventHandler, *, timeout: float = _TIMEOUT) -> Subscription:
         """Call ``handler(kind, data)`` for every notification of the object at ``path``, now or when it appears."""
         await self._watch_objects(timeout)
         subscription = Subscription(self, path, handler)
-        await self.within(timeout, f"subscription to {path}", subscription.register)
+        await self._register(subscription, timeout, f"subscription to {path}")
         await self._nursery.start(self._follow, subscription)
         return subscription
 
@@ -229,7 +231,7 @@ class Client:
     ) -> ServedObject:
         """Publish an object. Raises InvalidArgument when its name is taken or access rules forbid it."""
         served = ServedObject(self, path, methods)
-        await self.within(timeout, f"object {path}", served.register)
+        await self._register(served, timeout, f"object {path}")
         return served
 
     # For the parts of this package
@@ -244,10 +246,13 @@ class Client:
         """Run a task that lives as long as this client."""
         self._nursery.start_soon(function, *args)
 
-    def registered(self, what: _Registered, exchange: Exchange) -> int:
+    def registered(self, what: _Registered, link: Link, exchange: Exchange) -> int:
         """The daemon has answered an AddObject: remember whose id it gave; 0 if it gave none."""
         ident = exchange.data[0].objid if exchange.data and not exchange.status else None
         if not ident:
+            return 0
+        if what.removed:  # while the request was on its way
+            link.write(link.connection.message(RemoveObject(ident)), alone=True)
             return 0
         self._by_id[ident] = what
         self._registered[what] = ident
@@ -255,15 +260,32 @@ class Client:
 
     async def unregister(self, what: _Registered, timeout: float) -> None:
         """Forget an object of ours, here and on the daemon."""
+        ident = self._forget(what)
+        if ident:
+            try:
+                await self.within(
+                    timeout, "removal of an object", lambda link: link.request(RemoveObject(ident))
+                )
+            except Disconnected:
+                return  # with the connection went the object
+
+    async def _register(self, what: _Registered, timeout: float, name: str) -> None:
+        """Register something new; when that fails nothing of it stays."""
+        try:
+            await self.within(timeout, name, what.register)
+        except BaseException:
+            ident = self._forget(what)
+            if ident and self.link is not None:
+                self.link.write(self.link.connection.message(RemoveObject(ident)), alone=True)
+            raise
+
+    def _forget(self, what: _Registered) -> int:
+        """The id that the daemon still knows it under, or 0."""
+        what.removed = True
         ident = self._registered.pop(what, 0)
         if isinstance(what, Subscription) and what in self._follow_scopes:
             self._follow_scopes.pop(what).cancel()
-        if self._by_id.pop(ident, None) is None:
-            return
-        try:
-            await self.within(timeout, "removal of an object", lambda link: link.request(RemoveObject(ident)))
-        except Disconnected:
-            return  # with the connection went the object
+        return ident if self._by_id.pop(ident, None) is not None else 0
 
     async def resolve(self, link: Link, path: str) -> int:
         """The id of the object at ``path``, as the daemon knows it now. Raises NotFound, StatusError."""
@@ -361,7 +383,7 @@ class Client:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(link.write_rest)
                 nursery.start_soon(self._expect_greeting, link)
-                await link.read(partial(self._handle, link, nursery))
+                await link.read(partial(self._take, link, nursery))
                 nursery.cancel_scope.cancel()
         finally:
             self._lost(link)
@@ -371,6 +393,12 @@ class Client:
         if not link.connection.client_id:
             link.reason = "it accepted the connection but said nothing"
             link.close()
+
+    def _take(self, link: Link, nursery: trio.Nursery, event: Event) -> None:
+        try:
+            self._handle(link, nursery, event)
+        except Exception:
+            _log.exception("a message from the ubus daemon failed")
 
     def _handle(self, link: Link, nursery: trio.Nursery, event: Event) -> None:
         if isinstance(event, Invoked):
@@ -395,6 +423,8 @@ class Client:
         """Give a new connection back what was registered on the one before."""
         again = list(self._registered)
         for what in again:
+            if what.removed:
+                continue
             try:
                 await what.register(link)
             except Disconnected:
@@ -416,9 +446,11 @@ class Client:
     async def _register_later(self, link: Link, what: _Registered) -> None:
         """Its name may still belong to the process that had it before."""
         pause = _FIRST_PAUSE
-        while what in self._registered:
+        while True:
             await trio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+            if what.removed:
+                return
             try:
                 await what.register(link)
             except Disconnected:

@@ -45,15 +45,17 @@ class Link:
     async def request(self, message: Message, peer: int = 0, settled: Settled | None = None) -> Exchange:
         """Send a request and wait until it is over; its exchange has the answer.
 
-        ``settled`` is called before anything that the daemon sent after the answer is looked at.
-        Raises Disconnected, MessageTooLarge. Cancelling it abandons the request.
+        ``settled`` is called before anything that the daemon sent after the answer is looked at, and even if nobody
+        waits for the answer any longer. Raises Disconnected, MessageTooLarge.
         """
         await self.room()
         task = trio.lowlevel.current_task()
         exchange, octets = self.connection.request(message, peer, (task, settled))
 
         def abort(_: Any) -> trio.lowlevel.Abort:
-            self.connection.abandon(exchange)
+            if settled is None:
+                self.connection.abandon(exchange)
+            exchange.owner = (None, settled)
             return trio.lowlevel.Abort.SUCCEEDED
 
         self.write(octets, alone=self.connection.in_flight == 1)
@@ -118,7 +120,8 @@ class Link:
                         task, settled = event.exchange.owner
                         if settled is not None:
                             settled(event.exchange)
-                        reschedule(task)
+                        if task is not None:
+                            reschedule(task)
                     else:
                         handle(event)
             except BlockingIOError:
@@ -136,7 +139,8 @@ class Link:
         self.closed = True
         for exchange in self.connection.close():
             task, _ = exchange.owner
-            trio.lowlevel.reschedule(task)
+            if task is not None:
+                trio.lowlevel.reschedule(task)
         self._room.unpark_all()
         trio.lowlevel.notify_closing(self._socket)
         self._socket.close()

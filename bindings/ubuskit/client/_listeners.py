@@ -40,10 +40,11 @@ class _Ear:
         self._name = name
         self._handler = handler
         self._id = 0
+        self.removed = False
 
     async def _register_object(self, link: Link) -> None:
         def settled(exchange: Exchange) -> None:
-            self._id = self._client.registered(self, exchange)
+            self._id = self._client.registered(self, link, exchange)
 
         exchange = await link.request(AddObject(), settled=settled)
         if exchange.status:

@@ -98,6 +98,7 @@ class ServedObject:
         self.path = path
         self.methods = dict(methods)
         self.subscribers = False
+        self.removed = False
         self._client = client
         self._id = 0
         self._running = 0
@@ -126,7 +127,7 @@ class ServedObject:
 
     async def register(self, link: Link) -> None:
         def settled(exchange: Exchange) -> None:
-            self._id = self._client.registered(self, exchange)
+            self._id = self._client.registered(self, link, exchange)
 
         exchange = await link.request(AddObject(self.path, self._signature()), settled=settled)
         if exchange.status:
