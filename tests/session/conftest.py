@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,8 +51,12 @@ class Suite:
         (self.paths.uci_dir / "cwmp").write_text(f"config cwmp 'main'\n{lines}")
 
     async def start_peers(self) -> None:
-        await self._start("datamodel", self.datamodel.serve)
+        await self.start_datamodel()
         await self._start("firmware", self.firmware.serve)
+
+    async def start_datamodel(self) -> Runtime:
+        found: Runtime = await self._start("datamodel", self.datamodel.serve)
+        return found
 
     async def start(self) -> Runtime:
         """Start the session service, as after a boot."""
@@ -85,10 +89,8 @@ class Suite:
 
 
 @pytest.fixture
-async def suite(
-    acs: Acs, paths: Paths, client: Client, start_service: Callable[..., Any]
-) -> AsyncIterator[Suite]:
+async def suite(acs: Acs, paths: Paths, client: Client, start_service: Callable[..., Any]) -> Suite:
     found = Suite(paths, acs, client, FakeDatamodel(), FakeFirmware(), start_service)
     found.configure()
     await found.start_peers()
-    yield found
+    return found

@@ -25,6 +25,7 @@ class FakeDatamodel:
     fault: Fault | None = None
     status: int = 0
     before_inform: Callable[[], Awaitable[None]] | None = None
+    between_pages: Callable[[], Awaitable[None]] | None = None
 
     def named(self, operation: str) -> list[Any]:
         return [args for name, args, _ in self.calls if name == operation]
@@ -66,6 +67,8 @@ class FakeDatamodel:
             if not found:
                 raise Fault(9005, "no such parameter")
             for start in range(0, len(found), 200):
+                if start and self.between_pages is not None:
+                    await self.between_pages()
                 names = found[start : start + 200]
                 yield dm.Values(names, ["string"] * len(names), [self.values[n] for n in names])
 

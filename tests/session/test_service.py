@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,12 +15,13 @@ from cwmp.contract.datamodel import CHANGED, Changed
 from cwmp.contract.firmware import TRANSFER
 from cwmp.contract.parameters import GetParameters, SetParameters, get_parameters, set_parameters
 from cwmp.contract.session import GET_STATE, RAISE_EVENT, STATE, RaiseEvent, State
-from cwmp.runtime import Runtime
+from cwmp.runtime import Paths, Runtime
+from ubuskit.client import Client
 from ubuskit.errors import InvalidArgument
 
-from .acs import EMPTY, INFORM_RESPONSE, Post, Reply, answer, echo, fault, soap
+from .acs import EMPTY, INFORM_RESPONSE, Acs, Post, Reply, answer, echo, fault, soap
 from .conftest import Suite
-from .peers import transfer
+from .peers import FakeDatamodel, FakeFirmware, transfer
 
 REBOOT = "<c:Reboot><CommandKey>{}</CommandKey></c:Reboot>"
 GPV = (
@@ -218,6 +220,34 @@ async def test_requests_of_the_acs_reach_their_owners(suite: Suite) -> None:
     )
     assert suite.firmware.downloads[0].command_key == "dl"
     assert len({request_id for *_, request_id in suite.datamodel.calls}) == len(suite.datamodel.calls)
+
+
+async def test_a_datamodel_that_restarts_while_it_is_read_is_read_again(
+    acs: Acs, paths: Paths, client: Client, start_service: Callable[..., Any]
+) -> None:
+    """The list is begun anew: nothing twice, nothing missing."""
+    suite = Suite(paths, acs, client, FakeDatamodel(), FakeFirmware(), start_service)
+    suite.configure()
+    await suite._start("firmware", suite.firmware.serve)
+    first = await suite.start_datamodel()
+    suite.datamodel.values = {f"Device.P{n}": str(n) for n in range(1000)}
+    midway = trio.Event()
+
+    async def hang() -> None:
+        midway.set()
+        await trio.sleep_forever()
+
+    suite.datamodel.between_pages = hang
+    suite.acs.script(GPV)
+    await suite.start()
+    with trio.fail_after(10):
+        await midway.wait()
+    first.nursery.cancel_scope.cancel()
+    suite.datamodel.between_pages = None
+    await suite.start_datamodel()
+    status = await suite.ended()
+    assert status["last_session"]["error"] == ""
+    assert suite.acs.posts[-1].texts("Value") == [str(n) for n in range(1000)]
 
 
 async def test_refused_values_are_all_named(suite: Suite) -> None:
