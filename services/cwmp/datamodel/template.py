@@ -23,6 +23,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cwmp.datamodel.tree import Row
 
+_INDEX_FROM = 8
+"""Longer lists are searched by an index, which each row then shares."""
+
 _VARIABLE = re.compile(r"\{([a-z][a-z0-9_.]*)\}")
 
 
@@ -139,7 +142,7 @@ def follow(value: Any, steps: tuple[Step, ...], row: Row) -> Any:
             name = step.render(row)
             value = value.get(name) if isinstance(value, dict) and name is not None else None
         else:
-            value = _entry(value, step[0], step[1].render(row)) if isinstance(value, list) else None
+            value = _entry(value, step[0], step[1].render(row), row) if isinstance(value, list) else None
         if value is None:
             return None
     return value
@@ -150,9 +153,11 @@ def varies(steps: tuple[Step, ...]) -> bool:
     return any(isinstance(s, Template) or (isinstance(s, tuple) and not s[1].constant) for s in steps)
 
 
-def _entry(entries: list[Any], member: str, wanted: str | None) -> Any:
+def _entry(entries: list[Any], member: str, wanted: str | None, row: Row) -> Any:
     if wanted is None:
         return None
+    if len(entries) > _INDEX_FROM:
+        return row.view.index(entries, member).get(wanted)
     for entry in entries:
         if isinstance(entry, dict) and str(entry.get(member)) == wanted:
             return entry

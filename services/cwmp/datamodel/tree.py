@@ -286,7 +286,7 @@ class Row:
 class View:
     """The tree as one request sees it."""
 
-    __slots__ = ("_keys", "_rows", "failures", "instances", "model", "own", "root", "snapshot")
+    __slots__ = ("_indexes", "_keys", "_rows", "failures", "instances", "model", "own", "root", "snapshot")
 
     def __init__(
         self, model: Model, snapshot: Snapshot, instances: Instances, own: Mapping[str, str]
@@ -299,6 +299,7 @@ class View:
         self.failures: dict[str, SourceFailed] = {}
         self._rows: dict[str, list[Row]] = {}
         self._keys: dict[tuple[str, str], dict[str, Row]] = {}
+        self._indexes: dict[tuple[int, str], dict[str, Any]] = {}
 
     def single(self, node: Object, parent: Row) -> Row:
         """The one row of an object that is no table."""
@@ -363,6 +364,17 @@ class View:
                 if value is not None:
                     found.setdefault(value, row)
             self._keys[template, match] = found
+        return found
+
+    def index(self, entries: list[Any], member: str) -> dict[str, Any]:
+        """The entries of a list in a reply by one of their members; the list lives as long as the snapshot."""
+        found = self._indexes.get((id(entries), member))
+        if found is None:
+            found = {}
+            for entry in entries:
+                if isinstance(entry, dict):
+                    found.setdefault(str(entry.get(member)), entry)
+            self._indexes[id(entries), member] = found
         return found
 
     def forget_rows(self) -> None:
