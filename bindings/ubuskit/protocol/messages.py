@@ -76,68 +76,62 @@ def _nested(ident: int, data: Octets) -> bytes:
 # Reading
 
 
-def _read_word(payload: memoryview) -> int | None:
-    return int(_WORD.unpack(payload)[0]) if len(payload) == 4 else None
-
-
-def _read_flag(payload: memoryview) -> bool | None:
-    return payload[0] != 0 if len(payload) == 1 else None
-
-
-def _read_string(payload: memoryview) -> str | None:
-    octets = bytes(payload)
+def _read_string(octets: bytes) -> str | None:
     if not octets.endswith(b"\0"):
         return None
     return octets[: octets.index(b"\0")].decode("utf-8", "surrogateescape")
 
 
-def _read_nested(payload: memoryview) -> memoryview:
-    return payload
-
-
-_READERS: Final[tuple[Callable[[memoryview], Any] | None, ...]] = tuple(
+_KIND_WORD, _KIND_NESTED, _KIND_STRING, _KIND_FLAG = 1, 2, 3, 4
+_KINDS: Final = tuple(
     {
-        _STATUS: _read_word,
-        _OBJPATH: _read_string,
-        _OBJID: _read_word,
-        _METHOD: _read_string,
-        _OBJTYPE: _read_word,
-        _SIGNATURE: _read_nested,
-        _DATA: _read_nested,
-        _TARGET: _read_word,
-        _ACTIVE: _read_flag,
-        _NO_REPLY: _read_flag,
-        _SUBSCRIBERS: _read_nested,
-        _USER: _read_string,
-        _GROUP: _read_string,
-    }.get(ident)
+        _STATUS: _KIND_WORD,
+        _OBJPATH: _KIND_STRING,
+        _OBJID: _KIND_WORD,
+        _METHOD: _KIND_STRING,
+        _OBJTYPE: _KIND_WORD,
+        _SIGNATURE: _KIND_NESTED,
+        _DATA: _KIND_NESTED,
+        _TARGET: _KIND_WORD,
+        _ACTIVE: _KIND_FLAG,
+        _NO_REPLY: _KIND_FLAG,
+        _SUBSCRIBERS: _KIND_NESTED,
+        _USER: _KIND_STRING,
+        _GROUP: _KIND_STRING,
+    }.get(ident, 0)
     for ident in range(_ATTRIBUTES)
 )
 
 
 def _read(body: Octets) -> list[Any]:
-    """The values of the attributes, by their number. The loop of ``blob.attributes``, spelled out: every message
-    on the bus passes through it."""
+    """The values of the attributes, by their number. The loop of ``blob.attributes`` and the readers of each type,
+    spelled out: every message on the bus passes through it."""
     found: list[Any] = [None] * _ATTRIBUTES
-    view = memoryview(body)
-    offset, end = 0, len(view)
+    offset, end = 0, len(body)
+    unpack = _WORD.unpack_from
     while offset < end:
         if end - offset < 4:
             raise ProtocolError("a ubus message ends inside an attribute")
-        (word,) = _WORD.unpack_from(view, offset)
+        (word,) = unpack(body, offset)
         length = word & 0xFFFFFF
+        ident = word >> 24 & 0x7F
         following = offset + (length + 3 & ~3)
         if length < 4 or following > end:
             raise ProtocolError(
-                f"attribute {word >> 24 & 0x7F} of a ubus message claims {length} bytes, {end - offset} are left"
+                f"attribute {ident} of a ubus message claims {length} bytes, {end - offset} are left"
             )
-        ident = word >> 24 & 0x7F
-        if ident < _ATTRIBUTES:
-            reader = _READERS[ident]
-            if reader is not None:
-                value = reader(view[offset + 4 : offset + length])
-                if value is not None:
-                    found[ident] = value
+        kind = _KINDS[ident] if ident < _ATTRIBUTES else 0
+        if kind == _KIND_WORD:
+            if length == 8:
+                found[ident] = unpack(body, offset + 4)[0]
+        elif kind == _KIND_NESTED:
+            found[ident] = memoryview(body)[offset + 4 : offset + length]
+        elif kind == _KIND_STRING:
+            text = _read_string(bytes(body[offset + 4 : offset + length]))
+            if text is not None:
+                found[ident] = text
+        elif kind == _KIND_FLAG and length == 5:
+            found[ident] = body[offset + 4] != 0
         offset = following
     return found
 
