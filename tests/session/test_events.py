@@ -49,6 +49,18 @@ def test_overflow_drops_the_oldest_cumulative_events() -> None:
     assert told[-2:] == derived
 
 
+def test_an_event_that_happens_again_while_the_inform_is_on_its_way_stays() -> None:
+    queue = EventQueue([Event(ev.DIAGNOSTICS_COMPLETE), Event(ev.DIAGNOSTICS_COMPLETE)])
+    sent = queue.for_inform()
+    queue.sending()
+    queue.raise_event(Event(ev.DIAGNOSTICS_COMPLETE))
+    queue.acknowledge(sent)
+    assert list(queue) == sent
+    queue.sending()
+    queue.acknowledge(sent)
+    assert not queue
+
+
 @pytest.mark.parametrize("code", RULES)
 def test_acknowledged_by_inform_response_or_not(code: str) -> None:
     event = Event(code, "k" if RULES[code].multiple else "")
@@ -173,6 +185,7 @@ class JournalMachine(RuleBasedStateMachine):
     @rule()
     def acknowledged(self) -> None:
         sent = self.journal.queue.for_inform()
+        self.journal.queue.sending()
         self.journal.informed(sent)
         self.expected = []
 

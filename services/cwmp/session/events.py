@@ -100,6 +100,7 @@ class EventQueue:
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self._events: list[Event] = []
+        self._again: set[Event] = set()
         for event in events:
             if event.code in RULES:
                 self.raise_event(event)
@@ -119,15 +120,21 @@ class EventQueue:
         if event.code == BOOTSTRAP:
             self._events.clear()
         if not rule.multiple and event in self._events:
+            self._again.add(event)
             return
         self._events.append(event)
         self._events = _bounded(self._events)
 
+    def sending(self) -> None:
+        """An Inform is on its way: an event raised from here on is another one, though it looks the same."""
+        self._again.clear()
+
     def acknowledge(self, sent: Iterable[Event]) -> None:
         """InformResponse has come for an Inform with these. Those that need an RPC of their own stay."""
         for event in sent:
-            if event.rule.ack is Ack.INFORM and event in self._events:
+            if event.rule.ack is Ack.INFORM and event in self._events and event not in self._again:
                 self._events.remove(event)
+        self._again.clear()
 
     def session_ended(self, sent: Iterable[Event]) -> None:
         """The session whose Inform said `sent` is over: what is never retried is discarded."""

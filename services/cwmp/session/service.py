@@ -252,6 +252,7 @@ class _Service:
         if found.value_change and ev.BOOTSTRAP not in self._journal.queue:
             derived = [ev.Event(ev.VALUE_CHANGE), *derived]
         events = self._journal.queue.for_inform(derived, version=self._offer)
+        self._journal.queue.sending()
         inform = soap.Inform(
             found.manufacturer,
             found.oui,

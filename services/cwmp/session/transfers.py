@@ -70,7 +70,9 @@ class Transfers:
     async def confirmed(self, transfer_id: str) -> None:
         """TransferCompleteResponse has come; on return that is durable."""
         self._journal.transfer_confirmed(transfer_id)
-        await self._settle(transfer_id)
+        async with self._lock:  # a list being fetched right now may still have it
+            if transfer_id in self._journal.confirmed:
+                await self._settle(transfer_id)
 
     async def refresh(self) -> bool:
         """Ask what has completed; whether the firmware service answered. Settles what was left open."""
