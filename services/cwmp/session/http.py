@@ -348,12 +348,12 @@ class Transport:
 
 def _reason(error: BaseException) -> str:
     """Why connecting failed: trio's error groups those of the single addresses."""
-    todo: list[BaseException] = [error]
-    while todo:
-        current = todo.pop(0)
+    errors: list[BaseException] = [error]
+    while errors:
+        current = errors.pop(0)
         if isinstance(current, OSError) and current.strerror:
             return current.strerror
-        todo += getattr(current, "exceptions", ())
+        errors += getattr(current, "exceptions", ())
         if current.__cause__ is not None:
-            todo.append(current.__cause__)
+            errors.append(current.__cause__)
     return str(error)
