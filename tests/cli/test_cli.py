@@ -84,11 +84,17 @@ async def test_get_asks_for_page_after_page(bus: Path, client: Client) -> None:
     assert found.out == "Device.P0 => x\nDevice.P1 => x\nDevice.P2 => x\n"
 
 
-async def test_set_sends_all_values_at_once(bus: Path, serve: Serve) -> None:
-    seen = await serve("cwmp.datamodel", "set", {"status": 0}, values=dict)
-    found = await cwmp(bus, "set", "Device.A=1", "Device.B=x=y", "Device.C=")
-    assert (found.code, found.out) == (0, "Device.A => 1\nDevice.B => x=y\nDevice.C => \n")
-    assert seen == [{"values": {"Device.A": "1", "Device.B": "x=y", "Device.C": ""}}]
+async def test_set_sends_all_values_at_once_and_shows_how_they_read(bus: Path, client: Client) -> None:
+    sent: list[dict[str, Any]] = []
+    rows = parameters(A="1", B="x=y", Password="")
+    methods = {
+        "set": answering({"status": 0}, sent, values=dict),
+        "get": answering({"parameters": rows}, [], paths=list),
+    }
+    await client.add_object("cwmp.datamodel", methods)
+    found = await cwmp(bus, "set", "Device.A=1", "Device.B=x=y", "Device.Password=secret")
+    assert (found.code, found.out) == (0, "Device.A => 1\nDevice.B => x=y\nDevice.Password => \n")
+    assert sent == [{"values": {"Device.A": "1", "Device.B": "x=y", "Device.Password": "secret"}}]
 
 
 async def test_a_fault_is_a_number_and_a_sentence_and_every_parameter(bus: Path, serve: Serve) -> None:

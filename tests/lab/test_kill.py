@@ -26,6 +26,7 @@ from cwmp.lab.acs import (
     Value,
 )
 from cwmp.lab.router import Version, build
+from ubuskit.errors import CallTimeout, NotFound
 
 POOLS = "Device.DHCPv4.Server.Pool."
 PING = "Device.IP.Diagnostics.IPPing."
@@ -70,7 +71,25 @@ async def bootstrapped(lab: Lab) -> None:
 
 
 async def inform(lab: Lab) -> None:
-    await lab.bus.call("cwmp", "inform", {})
+    """As by hand; waits for the service while it starts."""
+    there = trio.Event()
+
+    def on_object(_: str, table: dict[str, Any]) -> None:
+        if table["path"] == "cwmp":
+            there.set()
+
+    listener = await lab.bus.listen("ubus.object.add", on_object)
+    with trio.fail_after(20):
+        while True:
+            try:
+                await lab.bus.call("cwmp", "inform", {}, timeout=2)
+            except NotFound:
+                await there.wait()
+            except CallTimeout:  # it was killed with our call in its hands
+                continue
+            else:
+                break
+    await listener.close()
 
 
 def pools(lab: Lab) -> int:
@@ -88,11 +107,17 @@ async def test_an_object_is_added_once(lab: Lab, moment: str) -> None:
     assert pools(lab) == before + 1
     async with killing(lab, "session", "add_object", moment):
         await inform(lab)
-        with pytest.raises(SessionLost):
+        lost = False
+        try:
             async with lab.acs.session() as session:
                 await session.rpc(AddObject(POOLS))
-    async with lab.acs.session() as session:  # it comes back by itself
-        assert session.inform.retry_count == 1
+        except SessionLost:
+            lost = True
+    assert lost or moment == "reply"  # then it may just have been passed on
+    if not lost:
+        await inform(lab)
+    async with lab.acs.session() as session:  # by itself, if it was lost
+        assert session.inform.retry_count == 1 or not lost
         rows = await session.rpc(GetParameterNames(POOLS, next_level=True))
     assert pools(lab) == len(rows) == before + 2
     assert lab.acs.violations == []

@@ -6,7 +6,7 @@
 | inform   | cwmp ``inform{event}``            | any table                                        |
 | reload   | cwmp ``reload``                   | any table                                        |
 | get      | cwmp.datamodel ``get{paths, page}``   | ``{parameters: [{name, type, value}] [, next]}`` |
-| set      | cwmp.datamodel ``set{values}``    | ``{status}``                                     |
+| set      | cwmp.datamodel ``set{values}``, then ``get`` | ``{status}``                          |
 | names    | cwmp.datamodel ``names{path, next_level, page}`` | ``{names: [{name, writable}] [, next]}`` |
 | add      | cwmp.datamodel ``add{object}``    | ``{instance, path, status}``                     |
 | del      | cwmp.datamodel ``del{object}``    | ``{status}``                                     |
@@ -160,7 +160,10 @@ def _set(bus: _Bus, options: argparse.Namespace) -> tuple[Any, Iterator[str]]:
     if twice := sorted({path for path in paths if paths.count(path) > 1}):
         raise Fault(9003, f"{', '.join(twice)} is given twice")
     reply = bus.call(DATAMODEL, "set", {"values": dict(options.values)})
-    return reply, (f"{path} => {value}" for path, value in options.values)
+    rows = bus.pages(
+        DATAMODEL, "get", {"paths": paths}, "parameters"
+    )  # as they read now: no password is shown
+    return reply, (f"{row['name']} => {row['value']}" for row in rows)
 
 
 def _names(bus: _Bus, options: argparse.Namespace) -> tuple[Any, Iterator[str]]:
