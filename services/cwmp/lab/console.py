@@ -48,12 +48,12 @@ class Console:
         self._out.flush()
 
 
-def run_until_signal(main: Callable[[], Awaitable[int]]) -> int:
-    """Run `main`; SIGINT and SIGTERM cancel it, so that it cleans up. Its exit code; 0 when it was cancelled."""
+def run_until_signal(main: Callable[[], Awaitable[int]], *, stopped: int = 0) -> int:
+    """Run `main`; SIGINT and SIGTERM cancel it, so that it cleans up. Its exit code, or `stopped`."""
     logging.getLogger("ubuskit").addHandler(logging.NullHandler())  # a router that reboots loses its bus
 
     async def guarded() -> int:
-        code = 0
+        code = stopped
         async with trio.open_nursery() as nursery:
 
             async def watch() -> None:

@@ -23,6 +23,7 @@ from ubuskit.uci import Uci
 _DEADLINE = 120.0
 _CREDENTIALS = Credentials("02005E-LabRouter-LAB%2D0001", "not a secret in a lab")
 _LOG_LINES = 40
+_STOPPED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(sys.stdout)
     code = 1
     try:
-        code = run_until_signal(lambda: _demo(console, directory, separate=options.separate))
+        code = run_until_signal(
+            lambda: _demo(console, directory, separate=options.separate), stopped=_STOPPED
+        )
     finally:
         if options.keep:
             console.plain(f"kept: {directory}")
@@ -47,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
             shutil.rmtree(directory, ignore_errors=True)
     if code == 0:
         console.good("demo: ok")
+    elif code == _STOPPED:
+        console.bad("demo: stopped")
     return code
 
 
