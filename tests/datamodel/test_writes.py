@@ -525,3 +525,10 @@ async def test_an_owner_that_is_away_is_not_needed_for_others(
         await start_datamodel()
         assert (await acs.get(SSID)) == {SSID: "OpenWrt"}
         assert await acs.set_all({EXAMPLE: "x"}, "k") == 0
+
+
+async def test_deleting_a_row_reads_only_what_may_refer_to_it(acs: Acs, router: Router) -> None:
+    await acs.add("Device.WiFi.SSID.")
+    router.calls.clear()
+    await acs.delete("Device.WiFi.SSID.2.")
+    assert not router.calls

@@ -43,6 +43,7 @@ class Announcer:
         self._peers = peers
         self._log = log
         self._wake = trio.Event()
+        self._delivering = trio.Lock()
         self.session_open = False
 
     # What a change goes through (writing.Followers)
@@ -86,7 +87,10 @@ class Announcer:
 
     def session_state(self, is_open: bool) -> None:
         """The session says that it begins or ends."""
-        self.session_open = is_open
+        if is_open:
+            self.session_open = True
+        else:
+            self.session_ended()
 
     def session_ended(self) -> None:
         """Apply what waited for this."""
@@ -148,18 +152,19 @@ class Announcer:
 
     async def _deliver(self) -> None:
         """Give owners what was accepted for them. What they refuse now is lost, and said."""
-        for service in list(self._journal.owed):
-            values = self._journal.owed[service]
-            try:
-                await self._give(service, values, check_only=False)
-            except Fault as fault:
-                if fault.code == FaultCode.INTERNAL_ERROR:
-                    self._log.warning("%s did not take its parameters yet: %s", service, fault.text)
-                    continue
-                self._log.error("%s refused what it had accepted: %s", service, fault.text)
-            if self._journal.owed.get(service) == values:
-                del self._journal.owed[service]
-                self._save()
+        async with self._delivering:
+            for service in list(self._journal.owed):
+                values = self._journal.owed[service]
+                try:
+                    await self._give(service, values, check_only=False)
+                except Fault as fault:
+                    if fault.code == FaultCode.INTERNAL_ERROR:
+                        self._log.warning("%s did not take its parameters yet: %s", service, fault.text)
+                        continue
+                    self._log.error("%s refused what it had accepted: %s", service, fault.text)
+                if self._journal.owed.get(service) == values:
+                    del self._journal.owed[service]
+                    self._save()
 
     async def _give(self, service: str, values: Mapping[str, str], *, check_only: bool) -> None:
         await self._peers.request(

@@ -70,16 +70,15 @@ class Journal:
             raise Fault(FaultCode.RESOURCES_EXCEEDED, f"{self._journal.path}: {error.strerror}") from None
 
     def save_instances(self) -> None:
-        """Make the instance numbers durable, where there are new ones."""
+        """Make the instance numbers durable, where there are new ones. A full disk keeps nobody from reading."""
         if not self.instances.dirty:
             return
         try:
             self._instances_file.save(self.instances.document())
         except OSError as error:
-            raise Fault(
-                FaultCode.RESOURCES_EXCEEDED, f"{self._instances_file.path}: {error.strerror}"
-            ) from None
-        self.instances.saved()
+            self._log.error("%s cannot be written: %s", self._instances_file.path, error.strerror)
+        else:
+            self.instances.saved()
 
     def commit(
         self, changes: Mapping[str, Sequence[Change]], request_id: str, note: Callable[[], dict[str, int]]

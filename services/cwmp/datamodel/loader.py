@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cwmp.datamodel import conversion, tables, types
+from cwmp.datamodel.mapping_file import MappingError, MappingFile, Problem, open_file
 from cwmp.datamodel.sources import (
     Below,
     Code,
@@ -90,26 +90,6 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _VENDOR = re.compile(r"X_[A-Z0-9][A-Z0-9-]*(_[A-Z0-9-]+)*_[A-Za-z][A-Za-z0-9_-]*")
 
 
-class MappingError(ValueError):
-    """A mistake, in words for the author of the file; `key` is what it is about."""
-
-    def __init__(self, text: str, key: str = "") -> None:
-        super().__init__(text)
-        self.key = key
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A mistake in a mapping file; `line` counts from 1."""
-
-    file: str
-    line: int
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.text}"
-
-
 @dataclass(slots=True)
 class _Scope:
     """What short forms in one object of one file refer to."""
@@ -118,13 +98,6 @@ class _Scope:
     package: str = ""
     ubus: UbusContext | Below | None = None
     service: str = ""
-
-
-@dataclass(slots=True)
-class _File:
-    label: str
-    tables: dict[str, dict[str, Any]]
-    lines: dict[tuple[str, str], int]
 
 
 def load(directories: Sequence[Path]) -> tuple[Model, list[Problem]]:
@@ -148,29 +121,17 @@ class _Builder:
     def __init__(self) -> None:
         self._model = Model()
         self._problems: list[Problem] = []
-        self._files: list[_File] = []
+        self._files: list[MappingFile] = []
         self._scopes: dict[tuple[str, str], _Scope] = {}
         self._broken: set[str] = set()
-        self._references: list[tuple[_File, Object, Parameter, Reference]] = []
+        self._references: list[tuple[MappingFile, Object, Parameter, Reference]] = []
 
     def read(self, path: Path) -> None:
         try:
-            text = path.read_text(encoding="utf-8")
-            document = tomllib.loads(text)
-        except OSError as error:
-            self._problems.append(Problem(str(path), 0, f"cannot be read: {error.strerror}"))
+            file, document = open_file(path)
+        except Problem as problem:
+            self._problems.append(problem)
             return
-        except UnicodeDecodeError as error:
-            line = path.read_bytes()[: error.start].count(b"\n") + 1
-            self._problems.append(Problem(str(path), line, "is not UTF-8"))
-            return
-        except tomllib.TOMLDecodeError as error:
-            found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)", str(error))
-            line = int(found[1]) if found and found[1] else text.count("\n") + 1
-            reason = str(error)[: found.start()] if found else str(error)
-            self._problems.append(Problem(str(path), line, f"is not TOML: {reason}"))
-            return
-        file = _File(str(path), {}, _line_index(text))
         for key, value in document.items():
             if key == "packages":
                 self._packages(file, value)
@@ -205,11 +166,10 @@ class _Builder:
 
     # Mistakes
 
-    def _problem(self, file: _File, header: str, key: str, text: str) -> None:
-        line = file.lines.get((header, key)) or file.lines.get((header, "")) or 1
-        self._problems.append(Problem(file.label, line, text))
+    def _problem(self, file: MappingFile, header: str, key: str, text: str) -> None:
+        self._problems.append(Problem(file.label, file.line(header, key), text))
 
-    def _guard(self, file: _File, template: str, name: str, build: Any) -> None:
+    def _guard(self, file: MappingFile, template: str, name: str, build: Any) -> None:
         try:
             build()
         except ValueError as error:
@@ -223,7 +183,7 @@ class _Builder:
 
     # Objects
 
-    def _packages(self, file: _File, table: Any) -> None:
+    def _packages(self, file: MappingFile, table: Any) -> None:
         for package, rule in table.items() if isinstance(table, dict) else ():
             if rule in PACKAGE_RULES:
                 self._model.packages[package] = rule
@@ -232,7 +192,7 @@ class _Builder:
                     file, "packages", package, f"'{rule}' is no rule: use {', '.join(PACKAGE_RULES)}"
                 )
 
-    def _object(self, file: _File, template: str) -> None:
+    def _object(self, file: MappingFile, template: str) -> None:
         table = file.tables[template]
         for key in table:
             if not key[0].isupper() and key[0] != "_" and key not in _OBJECT_KEYS:
@@ -294,7 +254,7 @@ class _Builder:
             )
             node.unique += (UniqueKey(("Alias",), False),)
 
-    def _node(self, file: _File, template: str) -> Object:
+    def _node(self, file: MappingFile, template: str) -> Object:
         node = self._model.root
         path = "Device."
         names = template.split(".")[1:-1]
@@ -315,7 +275,7 @@ class _Builder:
             node = child
         return node
 
-    def _inherited(self, file: _File, node: Object) -> _Scope:
+    def _inherited(self, file: MappingFile, node: Object) -> _Scope:
         above: Object | None = node
         while above is not None:
             for label in (file.label, above.origin):
@@ -356,7 +316,7 @@ class _Builder:
 
     # Parameters
 
-    def _parameter(self, file: _File, node: Object, name: str, spec: Any) -> None:
+    def _parameter(self, file: MappingFile, node: Object, name: str, spec: Any) -> None:
         if not isinstance(spec, dict) or "type" not in spec:
             raise MappingError('a parameter is a table with a type, like { type = "string(64)", uci = "x" }')
         if unknown := set(spec) - _PARAMETER_KEYS:
@@ -589,18 +549,3 @@ def _scalar(value: Any) -> str:
     if isinstance(value, (str, int)):
         return str(value)
     raise MappingError(f"{value!r} should be a text, a number or a boolean")
-
-
-def _line_index(text: str) -> dict[tuple[str, str], int]:
-    """(object, key) to line; TOML's parser keeps none. ("", "") lines are headers."""
-    lines: dict[tuple[str, str], int] = {}
-    header = member = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if found := re.match(
-            r'\s*\[\s*(?:"([^"]+)"|([A-Za-z0-9_-]+))\s*(?:\.\s*"?([A-Za-z0-9_-]+)"?)?', line
-        ):
-            header, member = found[1] or found[2], found[3] or ""
-            lines.setdefault((header, member), number)
-        elif not member and (found := re.match(r'\s*"?([A-Za-z0-9_-]+)"?\s*(?:\.[^=]*)?=', line)):
-            lines.setdefault((header, found[1]), number)
-    return lines

@@ -106,6 +106,7 @@ class System:
         async with trio.open_nursery() as nursery:
             for need in slow:
                 nursery.start_soon(self._fetch_slow, need, into)
+            await trio.lowlevel.checkpoint()  # the slow ones are on their way before files are read
             for need in needs:
                 if need.kind in self._readers:
                     try:
@@ -156,7 +157,7 @@ class System:
         arguments = json.loads(need.detail) if need.detail else {}
         try:
             return await self._bus.call(name, method, arguments, timeout=_CALL_TIMEOUT)
-        except UbusError as error:
+        except (UbusError, ValueError) as error:
             raise SourceFailed(f"ubus call {need.name}: {error or type(error).__name__}") from None
 
     async def _ask(self, need: Need) -> dict[str, str]:

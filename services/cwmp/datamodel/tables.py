@@ -21,15 +21,12 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 
 
 class There(NamedTuple):
-    """A row that is there: what identifies it, and what it is made of."""
+    """A row that is there: what identifies it, and what it is made of. `is_section`: it is its section."""
 
     key: str
     section: Section | None = None
     item: Any = None
-
-    @property
-    def anonymous(self) -> bool:
-        return self.section is not None and self.section.anonymous
+    is_section: bool = False
 
 
 class RowSource(ABC):
@@ -74,7 +71,7 @@ class SectionRows(RowSource):
 
     def there(self, parent: Row) -> list[There]:
         sections = parent.view.snapshot.package(self.package).of_type(self.kind)
-        return self._chosen([There(s.name, s, parent.item) for s in sections])
+        return self._chosen([There(s.name, s, parent.item, True) for s in sections])
 
 
 class ReplyRows(RowSource):

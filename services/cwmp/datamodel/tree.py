@@ -323,7 +323,9 @@ class View:
             entries = self.instances.number(
                 path,
                 [
-                    Candidate(t.key, t.anonymous, None if t.section is None else t.section.options)
+                    Candidate(t.key, t.section.anonymous, t.section.options)
+                    if t.is_section and t.section is not None
+                    else Candidate(t.key)
                     for t in there
                 ],
             )
@@ -337,6 +339,14 @@ class View:
             rows.append(row)
         rows.sort(key=lambda r: r.entry.number if r.entry else 0)
         return rows
+
+    def every(self, node: Object) -> Iterator[Row]:
+        """All rows of an object, wherever they are. Raises like `rows`."""
+        if node.parent is None:
+            yield self.root
+        else:
+            for parent in self.every(node.parent):
+                yield from self.rows(node, parent)
 
     def only(self, node: Object) -> Row:
         """The one row of an object that lies in no table."""

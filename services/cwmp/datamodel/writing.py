@@ -29,7 +29,7 @@ from cwmp.contract import Fault, FaultCode, ParameterFault
 from cwmp.contract.datamodel import Added, AddObject, Applied, DeleteObject, SetValues
 from cwmp.datamodel.journal import PARAMETER_KEY, Journal
 from cwmp.datamodel.paths import InvalidName, Target, resolve
-from cwmp.datamodel.reading import Reader, probe, walk
+from cwmp.datamodel.reading import Reader, probe
 from cwmp.datamodel.snapshot import Need, SourceFailed, Unread
 from cwmp.datamodel.sources import Reference
 from cwmp.datamodel.staging import Staging
@@ -398,19 +398,22 @@ def _holders(
 ) -> Iterable[tuple[Row, Parameter, str]]:
     """Where the path of `gone` stands in a strong reference, outside of what goes with it."""
     path = gone.path[:-1]
-    nodes = {id(node): node for node, _ in referring}
-    for row in walk(view.root):
-        if id(row.object) not in nodes or row.path.startswith(gone.path):
+    for node, parameter in referring:
+        try:
+            rows = list(view.every(node))
+        except SourceFailed as failure:
+            view.note(failure)
             continue
-        for node, parameter in referring:
-            if node is row.object:
-                try:
-                    text = parameter.value(row)
-                    parameter.source.prepare(row)
-                except (Unread, SourceFailed):
-                    continue
-                if path in split_list(text):
-                    yield row, parameter, text
+        for row in rows:
+            if row.path.startswith(gone.path):
+                continue
+            try:
+                text = parameter.value(row)
+                parameter.source.prepare(row)
+            except (Unread, SourceFailed):
+                continue
+            if path in split_list(text):
+                yield row, parameter, text
 
 
 def _free_name(view: View, package: str, node: Object, number: int) -> str:
