@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,19 @@ Start = Callable[..., Program]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def open_path() -> Iterator[Path]:
+    """Where another user may go, too; pytest closes its own directories to others, also while a test runs."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+@pytest.fixture
+def start(open_path: Path) -> Iterator[Start]:
     programs: list[Program] = []
 
     def start(*arguments: str) -> Program:
-        programs.append(Program(tmp_path / "ubus.sock", *arguments))
+        programs.append(Program(open_path / "ubus.sock", *arguments))
         return programs[-1]
 
     yield start
@@ -65,9 +74,9 @@ async def test_it_ends_cleanly_and_removes_its_socket(start: Start, number: int)
     assert not os.path.exists(program.path)
 
 
-async def test_a_socket_that_nobody_serves_is_replaced(start: Start, tmp_path: Path) -> None:
+async def test_a_socket_that_nobody_serves_is_replaced(start: Start, open_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as stale:
-        stale.bind(str(tmp_path / "ubus.sock"))
+        stale.bind(str(open_path / "ubus.sock"))
     program = start()
     async with open_client(program.path):
         pass
@@ -169,15 +178,6 @@ def as_nobody(action: Callable[[], None]) -> Callable[[], None]:
 
 async def greet(request: Request) -> dict[str, str | None]:
     return {"user": request.user, "group": request.group}
-
-
-@pytest.fixture
-def open_path(tmp_path: Path) -> Path:
-    """Where another user may go, too."""
-    for directory in (tmp_path, *tmp_path.parents):
-        if directory.owner() == "root" and directory != Path("/") and directory != Path("/tmp"):
-            directory.chmod(0o755)
-    return tmp_path
 
 
 @forks
