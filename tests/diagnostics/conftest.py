@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import shutil
 import socket
@@ -75,3 +76,39 @@ def datagram_sockets(namespace: Ip) -> None:
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP).close()
     except OSError as error:
         pytest.skip(f"no datagram ICMP sockets even so: {error}")
+
+
+@pytest.fixture
+def route(namespace: Ip) -> Iterator[Ip]:
+    """A way over two routers to a host: 198.18.n.1 is where we, or the router before, enter network n, .2 is the
+    next one (fd00:n::/64 likewise). The host is 198.18.3.2. The value runs ``ip`` in the first router."""
+    names = ["", *(f"cwmp-{os.getpid()}-{n}" for n in (1, 2, 3))]
+    made: list[str] = []
+    try:
+        for name in names[1:]:
+            namespace(f"netns add {name}")
+            made.append(name)
+            namespace(f"-n {name} link set lo up")
+            for switch in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+                namespace(f"netns exec {name} sh -c echo${{IFS}}1>/proc/sys/net/{switch}")
+            namespace(f"netns exec {name} sh -c echo${{IFS}}0>/proc/sys/net/ipv4/icmp_ratelimit")
+            namespace(f"netns exec {name} sh -c echo${{IFS}}0>/proc/sys/net/ipv6/icmp/ratelimit")
+        for n, (near, far) in enumerate(itertools.pairwise(names), 1):
+            here = f"-n {near} " if near else ""
+            namespace(f"{here}link add to{n} type veth peer name from{n} netns {far}")
+            for where, device, last in ((here, f"to{n}", 1), (f"-n {far} ", f"from{n}", 2)):
+                namespace(f"{where}addr add 198.18.{n}.{last}/24 dev {device}")
+                namespace(f"{where}addr add fd00:{n}::{last}/64 dev {device} nodad")
+                namespace(f"{where}link set {device} up")
+        for n, name in enumerate(names):
+            here = f"-n {name} " if name else ""
+            for forward in range(n + 2, 4):
+                namespace(f"{here}route add 198.18.{forward}.0/24 via 198.18.{n + 1}.2")
+                namespace(f"{here}route add fd00:{forward}::/64 via fd00:{n + 1}::2")
+            for back in range(1, n):
+                namespace(f"{here}route add 198.18.{back}.0/24 via 198.18.{n}.1")
+                namespace(f"{here}route add fd00:{back}::/64 via fd00:{n}::1")
+        yield lambda arguments: namespace(f"-n {names[1]} {arguments}")
+    finally:
+        for name in made:
+            namespace(f"netns del {name}")

@@ -201,7 +201,7 @@ async def test_refusals_name_every_parameter_and_change_nothing(start: Start, se
 async def test_a_parameter_of_no_test(start: Start, session: Session) -> None:
     await start()
     with pytest.raises(Fault) as caught:
-        request = SetParameters(["Device.IP.Diagnostics.TraceRoute.Host"], ["h"])
+        request = SetParameters(["Device.IP.Diagnostics.NoTest.Host"], ["h"])
         await session.peers.request(set_parameters("diagnostics"), request)
     assert [p.code for p in caught.value.parameters] == [9005]
 

@@ -10,7 +10,7 @@ import pytest
 import trio
 from tests.diagnostics.conftest import Ip
 
-from cwmp.diagnostics import echo, ipping
+from cwmp.diagnostics import echo, ipping, network
 from cwmp.diagnostics.definition import Failed, Means, Outcome
 from cwmp.diagnostics.echo import EchoSocket
 from cwmp.diagnostics.ipping import IP_PING
@@ -175,7 +175,7 @@ async def test_dscp_is_on_the_wire(namespace: Ip, family: int, address: str) -> 
 @pytest.mark.parametrize("without", ["kernel stamps", "believable stamps"])
 async def test_times_without_the_kernels_help(monkeypatch: pytest.MonkeyPatch, without: str) -> None:
     if without == "kernel stamps":
-        monkeypatch.setattr(echo, "_SO_TIMESTAMPNS", 9999)
+        monkeypatch.setattr(network, "_SO_TIMESTAMPNS", 9999)
     else:
         monkeypatch.setattr(echo.time, "time_ns", lambda: 0)  # the wall clock was set meanwhile
     outcome = await ping("127.0.0.1", NumberOfRepetitions="2")

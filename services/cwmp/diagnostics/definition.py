@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cwmp.contract import FaultCode, ParameterFault
 from cwmp.diagnostics import states
 
 STATE = "DiagnosticsState"
+
+Value = str | Sequence[Mapping[str, str]]
+"""A result: a parameter's value, or the rows of a table, the first of which is number 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +32,19 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a test ended: DiagnosticsState and the results, both by parameter name. `why` is for the log."""
+    """How a test ended: DiagnosticsState and the results by parameter (or table) name. `why` is for the log."""
 
     state: str
-    results: Mapping[str, str] = field(default_factory=dict)
+    results: Mapping[str, Value] = field(default_factory=dict)
     why: str = ""
 
 
 class Failed(Exception):
-    """The test ends with this state; the text says why."""
+    """The test ends with this state; the text says why. `results` are what was found until then."""
 
-    def __init__(self, state: str, why: str) -> None:
+    def __init__(self, state: str, why: str, results: Mapping[str, Value] | None = None) -> None:
         super().__init__(why)
-        self.outcome = Outcome(state, {}, why)
+        self.outcome = Outcome(state, results or {}, why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +63,13 @@ Run = Callable[[Mapping[str, str], Means], Awaitable[Outcome]]
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A test. `path` is its object, `required` the inputs that must have been written before a request."""
+    """A test. `path` is its object, `results` what there is before a run (of a table no rows), `required` the
+    inputs that must have been written before a request."""
 
     name: str
     path: str
     inputs: Mapping[str, Input]
-    results: Mapping[str, str]
+    results: Mapping[str, Value]
     required: tuple[str, ...]
     run: Run
 
@@ -83,7 +87,7 @@ class Definition:
             elif name in self.inputs:
                 if reason := self.inputs[name].check(value):
                     wrong.append(self._fault(name, FaultCode.INVALID_PARAMETER_VALUE, reason))
-            elif name in self.results:
+            elif name.partition(".")[0] in self.results:
                 wrong.append(self._fault(name, FaultCode.NOT_WRITABLE, "it is a result"))
             else:
                 wrong.append(
@@ -116,6 +120,16 @@ def unsigned(low: int, high: int = 2**32 - 1) -> Callable[[str], str]:
         return f"not a whole number from {low} to {high}"
 
     return check
+
+
+def boolean(value: str) -> str:
+    """true, false, 1 or 0."""
+    return "" if value in ("true", "false", "1", "0") else "neither true nor false"
+
+
+def is_true(value: str) -> bool:
+    """What a checked boolean says."""
+    return value in ("true", "1")
 
 
 def choice(*values: str) -> Callable[[str], str]:

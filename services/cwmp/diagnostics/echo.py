@@ -7,7 +7,6 @@ a busy process measures the line and not itself.
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import socket
 import struct
@@ -19,15 +18,12 @@ import trio
 
 from cwmp.diagnostics import icmp
 from cwmp.diagnostics.icmp import Echo
+from cwmp.diagnostics.network import ANCILLARY_BYTES, Address, ask_for_stamps, bind_and_mark, stamp_in, took
 
-_SO_TIMESTAMPNS = 35  # asm-generic/socket.h; the same on every architecture OpenWrt runs on
 _SOL_RAW = 255
 _ICMP_FILTER = 1
 _ICMPV6_FILTER = 1
 _ROOM_FOR_HEADERS = 128
-_ANCILLARY_BYTES = 256
-
-Address = tuple[str, int] | tuple[str, int, int, int]
 
 
 class EchoSocket:
@@ -42,14 +38,8 @@ class EchoSocket:
         self._socket, self._raw = _open(family)
         self._identifier = secrets.randbits(16)
         try:
-            if device:
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode() + b"\0")
-            if family == socket.AF_INET:
-                self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
-            else:
-                self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, dscp << 2)
-            with contextlib.suppress(OSError):  # a kernel without it: our own clock will do
-                self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            bind_and_mark(self._socket, device=device, dscp=dscp)
+            ask_for_stamps(self._socket)
             if self._raw:
                 self._filter()
         except BaseException:
@@ -80,28 +70,22 @@ class EchoSocket:
                 if arrived is None:
                     return None
                 data, stamp = arrived
-                took = time.perf_counter_ns() - sent
+                since = time.perf_counter_ns() - sent
                 found = icmp.reply(self.family, data, ip_header=self._raw and self.family == socket.AF_INET)
                 if found is None or not self._answers(found, echo):
                     continue
-                # The wall clock may have been set in between: a stamp that cannot be true is not believed.
-                by_kernel = stamp - sent_wall
-                return (by_kernel if 0 < by_kernel <= took else took) / 1000
+                return took(sent_wall, stamp, since)
         return None
 
     async def _receive(self, size: int) -> tuple[bytes, int] | None:
         """A packet and when it came (ns since 1970; 0 unknown); None: an error came in its stead."""
         try:
             data, ancillary, _flags, _source = await self._socket.recvmsg(
-                size + _ROOM_FOR_HEADERS, _ANCILLARY_BYTES
+                size + _ROOM_FOR_HEADERS, ANCILLARY_BYTES
             )
         except OSError:
             return None
-        for level, kind, value in ancillary:
-            if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS):
-                seconds, nanoseconds = struct.unpack("@qq" if len(value) >= 16 else "@ii", value)
-                return data, seconds * 1_000_000_000 + nanoseconds
-        return data, 0
+        return data, stamp_in(ancillary)
 
     def _answers(self, found: Echo, sent: Echo) -> bool:
         # The kernel gives a datagram socket an identifier of its own and only the replies to it.

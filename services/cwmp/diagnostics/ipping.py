@@ -9,35 +9,26 @@ from __future__ import annotations
 import errno
 import math
 import secrets
-import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import cast
 
 import trio
 
 from cwmp.diagnostics import states
 from cwmp.diagnostics.definition import Definition, Failed, Input, Means, Outcome, choice, text, unsigned
-from cwmp.diagnostics.echo import Address, EchoSocket
+from cwmp.diagnostics.echo import EchoSocket
+from cwmp.diagnostics.network import Target, first_reachable, milliseconds, resolve, unsendable
 
-_RESOLVE_DEADLINE = 20.0
 _TEST_DEADLINE = 3600.0
 """NumberOfRepetitions and Timeout have no upper bound in the standard; the test has one."""
 
 _INTERVAL = 0.1
 """Seconds from one request to the next, at least: a test is no flood."""
 
-_FAMILIES: Mapping[str, int] = MappingProxyType(
-    {"Any": socket.AF_UNSPEC, "IPv4": socket.AF_INET, "IPv6": socket.AF_INET6}
-)
-_NO_ROUTE = frozenset(
-    {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL}
-)
-
 
 @dataclass(slots=True)
-class _Times:
+class Times:
     """Round-trip times in µs, without keeping each."""
 
     count: int = 0
@@ -60,7 +51,7 @@ class _Times:
         shortest = self.shortest if self.count else 0.0
         found = {"SuccessCount": str(self.count), "FailureCount": str(self.lost)}
         for name, took in (("Average", average), ("Minimum", shortest), ("Maximum", self.longest)):
-            found[f"{name}ResponseTime"] = str(int(took / 1000 + 0.5))
+            found[f"{name}ResponseTime"] = str(milliseconds(took))
             found[f"{name}ResponseTimeDetailed"] = str(int(took + 0.5))
         return found
 
@@ -72,48 +63,33 @@ async def run(inputs: Mapping[str, str], means: Means) -> Outcome:
         Failed: the test could not be made.
     """
     device = await means.device(inputs["Interface"])
-    addresses = await _resolve(inputs["Host"], _FAMILIES[inputs["ProtocolVersion"]])
-    failure = Failed(states.ERROR_NO_ROUTE, "there is no address to try")
-    for family, address in addresses:
-        try:
-            with _socket(family, device, int(inputs["DSCP"])) as echo:
-                times = await _ping(echo, address, inputs)
-        except Failed as failed:
-            if failed.outcome.state != states.ERROR_NO_ROUTE:
-                raise
-            failure = failed  # a host may have addresses of both families, the line only one
-        else:
-            return Outcome(states.COMPLETE, {"IPAddressUsed": _shown(address), **times.results()})
-    raise failure
+    targets = await resolve(inputs["Host"], inputs["ProtocolVersion"])
+
+    async def attempt(target: Target) -> Times:
+        with _socket(target.family, device, int(inputs["DSCP"])) as echo:
+            return await _ping(echo, target, inputs)
+
+    target, times = await first_reachable(targets, attempt)
+    return Outcome(states.COMPLETE, {"IPAddressUsed": target.shown, **times.results()})
 
 
-async def _ping(echo: EchoSocket, address: Address, inputs: Mapping[str, str]) -> _Times:
+async def _ping(echo: EchoSocket, target: Target, inputs: Mapping[str, str]) -> Times:
     timeout = int(inputs["Timeout"]) / 1000
     payload = secrets.token_bytes(int(inputs["DataBlockSize"]))
-    times = _Times()
+    times = Times()
     with trio.move_on_after(_TEST_DEADLINE):
         for sequence in range(int(inputs["NumberOfRepetitions"])):
             next_one = trio.current_time() + _INTERVAL
             try:
-                times.add(await echo.ping(address, sequence, payload, timeout))
+                times.add(await echo.ping(target.address, sequence, payload, timeout))
             except OSError as error:
                 if sequence == 0:
-                    raise _unsendable(address, error) from None
+                    raise unsendable(target, error) from None
                 times.add(None)  # the line went down in the middle of the test: that is what it measures
             if sequence + 1 < int(inputs["NumberOfRepetitions"]):
                 await trio.sleep_until(next_one)
         return times
     raise Failed(states.ERROR_OTHER, f"the test was not over within {_TEST_DEADLINE:g} s")
-
-
-async def _resolve(host: str, family: int) -> Sequence[tuple[int, Address]]:
-    """The addresses of a host, best first."""
-    try:
-        with trio.fail_after(_RESOLVE_DEADLINE):
-            found = await trio.socket.getaddrinfo(host, None, family, socket.SOCK_DGRAM)
-    except (trio.TooSlowError, socket.gaierror, ValueError):  # ValueError: no name at all
-        raise Failed(states.ERROR_CANNOT_RESOLVE, f"'{host}' cannot be resolved") from None
-    return [(family, cast(Address, address)) for family, _, _, _, address in found]
 
 
 def _socket(family: int, device: str, dscp: int) -> EchoSocket:
@@ -124,15 +100,6 @@ def _socket(family: int, device: str, dscp: int) -> EchoSocket:
             raise Failed(states.ERROR_NO_ROUTE, f"no socket of this family: {error.strerror}") from None
         where = f" on '{device}'" if device else ""
         raise Failed(states.ERROR_INTERNAL, f"no ICMP socket{where}: {error.strerror}") from None
-
-
-def _unsendable(address: Address, error: OSError) -> Failed:
-    state = states.ERROR_NO_ROUTE if error.errno in _NO_ROUTE else states.ERROR_OTHER
-    return Failed(state, f"nothing can be sent to {_shown(address)}: {error.strerror}")
-
-
-def _shown(address: Address) -> str:
-    return address[0].partition("%")[0]
 
 
 IP_PING = Definition(
@@ -149,7 +116,7 @@ IP_PING = Definition(
             "DSCP": Input("0", unsigned(0, 63)),
         }
     ),
-    results=MappingProxyType({"IPAddressUsed": "", **_Times().results()}),
+    results=MappingProxyType({"IPAddressUsed": "", **Times().results()}),
     required=("Host",),
     run=run,
 )

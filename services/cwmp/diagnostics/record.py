@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cwmp.diagnostics import states
-from cwmp.diagnostics.definition import STATE, Definition, Outcome
+from cwmp.diagnostics.definition import STATE, Definition, Outcome, Value
 from cwmp.diagnostics.states import Action, Happening, phase_of
 
 
@@ -19,7 +19,7 @@ class Record:
     definition: Definition
     inputs: Mapping[str, str]
     state: str
-    results: Mapping[str, str]
+    results: Mapping[str, Value]
     unreported: bool = False
 
     @classmethod
@@ -28,7 +28,13 @@ class Record:
 
     def parameters(self) -> dict[str, str]:
         """All parameters by full path."""
-        found = {STATE: self.state, **self.inputs, **self.results}
+        found = {STATE: self.state, **self.inputs}
+        for name, value in self.results.items():
+            if isinstance(value, str):
+                found[name] = value
+            else:
+                for number, row in enumerate(value, 1):
+                    found.update({f"{name}.{number}.{column}": text for column, text in row.items()})
         return {self.definition.path + name: value for name, value in found.items()}
 
     def written(self, values: Mapping[str, str]) -> tuple[Record, Action]:
@@ -79,13 +85,21 @@ class Record:
         return dataclasses.replace(
             record,
             state=document["state"],
-            results={name: str(found.get(name, value)) for name, value in self.results.items()},
+            results={name: _kept(found.get(name), value) for name, value in self.results.items()},
             unreported=document.get("unreported") is True,
         )
 
     def _fits(self, name: object, value: object) -> bool:
         known = self.definition.inputs.get(name) if isinstance(name, str) else None
         return known is not None and isinstance(value, str) and not known.check(value)
+
+
+def _kept(found: Any, otherwise: Value) -> Value:
+    """A result as it was kept, where it can be one."""
+    if isinstance(otherwise, str):
+        return found if isinstance(found, str) else otherwise
+    rows = found if isinstance(found, list) else []
+    return [{str(k): str(v) for k, v in row.items()} for row in rows if isinstance(row, dict)]
 
 
 def _both(first: Action, then: Action) -> Action:

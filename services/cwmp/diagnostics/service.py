@@ -6,6 +6,8 @@ Object ``cwmp.diagnostics``::
     status  {}                            {tests: {type: {state, inputs, results}}, running: [types]}
     cancel  {type}                        {cancelled: n}: tests started by `run`
 
+Results are by parameter name; a table is an array of rows.
+
 `run` makes a test for its caller and answers with what came out; the data model and the ACS see nothing of it.
 Values are XML text; numbers and booleans are taken as well. A caller wants a time limit that suits the test.
 """
@@ -34,13 +36,14 @@ from cwmp.diagnostics.interface import device_of
 from cwmp.diagnostics.ipping import IP_PING
 from cwmp.diagnostics.record import Record
 from cwmp.diagnostics.runner import Runner, perform
+from cwmp.diagnostics.traceroute import TRACE_ROUTE
 from cwmp.runtime import Runtime, StateFile
 from cwmp.runtime.quiet import SessionWatch
 from ubuskit.client import Method, Request
 
 OBJECT = "cwmp.diagnostics"
 
-TESTS: tuple[Definition, ...] = (IP_PING,)
+TESTS: tuple[Definition, ...] = (IP_PING, TRACE_ROUTE)
 """All there are; a new one needs its module, a line here, and its parameters in the data model."""
 
 _EVENT = "8 DIAGNOSTICS COMPLETE"

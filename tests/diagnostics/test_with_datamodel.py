@@ -1,0 +1,68 @@
+"""A test as an ACS makes it: through the data model, its tables included; and as others do, by ubus."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from tests.conftest import StartService
+from tests.diagnostics.test_diagnostics_service import Session
+
+from cwmp.contract.datamodel import GET_VALUES, SET_VALUES, GetValues, SetValues
+from cwmp.datamodel.service import serve as serve_datamodel
+from cwmp.diagnostics.service import serve
+from ubuskit.client import Client
+
+ROUTE = "Device.IP.Diagnostics.TraceRoute."
+
+
+class Acs(Session):
+    async def set(self, path: str, **values: str) -> None:
+        names = [path + name for name in values]
+        given = SetValues(names, [""] * len(names), list(values.values()), "key")
+        await self.peers.request(SET_VALUES, given)
+
+    async def get(self, path: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        async with self.peers.stream(GET_VALUES, GetValues([path])) as pages:
+            async for page in pages:
+                found |= dict(zip(page.names, page.values, strict=True))
+        return found
+
+
+@pytest.fixture
+async def acs(start_service: StartService) -> Acs:
+    found = Acs()
+    await start_service("session", found.serve)
+    await start_service("diagnostics", serve)
+    await start_service("datamodel", serve_datamodel)
+    return found
+
+
+async def test_a_route_is_read_through_the_data_model(acs: Acs, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def getnameinfo(*_: object) -> tuple[str, str]:
+        return "localhost.example", "0"
+
+    monkeypatch.setattr(trio.socket, "getnameinfo", getnameinfo)
+    assert (await acs.get(ROUTE))[f"{ROUTE}RouteHopsNumberOfEntries"] == "0"
+    await acs.set(ROUTE, Host="127.0.0.1", NumberOfTries="2", DiagnosticsState="Requested")
+    await acs.event()
+    found = await acs.get(ROUTE)
+    assert found[f"{ROUTE}DiagnosticsState"] == "Complete"
+    assert found[f"{ROUTE}RouteHopsNumberOfEntries"] == "1"
+    assert (await acs.get(f"{ROUTE}RouteHops.1.")) == {
+        f"{ROUTE}RouteHops.1.Host": "localhost.example",
+        f"{ROUTE}RouteHops.1.HostAddress": "127.0.0.1",
+        f"{ROUTE}RouteHops.1.ErrorCode": "3",
+        f"{ROUTE}RouteHops.1.RTTimes": found[f"{ROUTE}RouteHops.1.RTTimes"],
+    }
+    await acs.set(ROUTE, Host="127.0.0.2")
+    assert (await acs.get(ROUTE))[f"{ROUTE}DiagnosticsState"] == "None"
+
+
+async def test_a_route_by_ubus(acs: Acs, client: Client) -> None:
+    request = {"type": "TraceRoute", "args": {"Host": "127.0.0.1", "NumberOfTries": 1}}
+    answer = await client.call("cwmp.diagnostics", "run", request, timeout=20)
+    assert answer["state"] == "Complete"
+    (hop,) = answer["results"]["RouteHops"]
+    assert hop["ErrorCode"] == "3"
+    assert (await acs.get(ROUTE))[f"{ROUTE}DiagnosticsState"] == "None"
