@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import itertools
+
 import trio
 from tests.lab.conftest import Lab
 
 from ubuskit.errors import NotFound
+
+GARBAGE = (b"\x00\xff" * 50, b"", b'{"version": 99}', b"[", b"[]")
 
 
 async def bootstrapped(lab: Lab) -> None:
@@ -27,12 +30,11 @@ async def state(lab: Lab, wanted: str) -> None:
                     return
 
 
-@pytest.mark.parametrize("garbage", [b"", b"\x00\xff", b'{"version": 99}'])
-async def test_state_files_that_are_garbage_are_set_aside(lab: Lab, garbage: bytes) -> None:
+async def test_state_files_that_are_garbage_are_set_aside(lab: Lab) -> None:
     await bootstrapped(lab)
     documents = list(lab.router.paths.state_dir.rglob("*.json"))
     assert documents
-    for document in documents:
+    for document, garbage in zip(documents, itertools.cycle(GARBAGE), strict=False):
         document.write_bytes(garbage)
     await lab.router.power_cycle()
     async with lab.acs.session("1 BOOT") as session:

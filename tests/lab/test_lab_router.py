@@ -221,6 +221,12 @@ async def test_a_bus_that_does_not_come_up_is_said_at_once(short_dir: Path) -> N
             raise AssertionError
 
 
+async def test_a_bus_daemon_that_is_not_there_is_said(short_dir: Path) -> None:
+    with pytest.raises(RouterError, match="/nowhere/ubusd cannot be run: No such file"):
+        async with open_router(short_dir / "lab", Options(ubusd="/nowhere/ubusd")):
+            raise AssertionError
+
+
 async def test_a_process_takes_its_group_along(tmp_path: Path) -> None:
     """The child ignores SIGTERM, so that only the end of the group reaches it; its pipe tells when it is gone."""
     read, write = os.pipe()

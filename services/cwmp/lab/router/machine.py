@@ -209,7 +209,10 @@ class Router:
         command = [self._options.ubusd] if self._options.ubusd else [sys.executable, "-m", "ubuskit.broker"]
         acls = self.paths.system("/usr/share/acl.d")
         acls.mkdir(parents=True, exist_ok=True)
-        return Process([*command, *socket, "-A", str(acls)], self.log)
+        try:
+            return Process([*command, *socket, "-A", str(acls)], self.log)
+        except OSError as error:
+            raise RouterError(f"{command[0]} cannot be run: {error.strerror}") from None
 
     async def _bus_listens(self, bus: Process) -> None:
         with trio.move_on_after(_BUS_DEADLINE):
