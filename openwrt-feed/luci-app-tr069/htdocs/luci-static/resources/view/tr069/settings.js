@@ -1,0 +1,134 @@
+'use strict';
+'require view';
+'require form';
+'require uci';
+'require tr069.page as page';
+
+/*
+ * Every option of /etc/config/cwmp. What is allowed is what the services take: they use the default in place of a
+ * wrong value, and say so in the log.
+ */
+
+const text = limit => value => value.length <= limit || _('Use at most %d characters.').format(limit);
+
+const matching = (pattern, advice) => value => value == '' || pattern.test(value) || advice;
+
+const whole = (low, high) => value => value == '' || (/^\d{1,10}$/.test(value) && +value >= low && +value <= high) ||
+	_('Use a whole number from %d to %d.').format(low, high);
+
+const url = value => value == '' || (value.length <= 2048 && /^https?:\/\/[^\s/?#]+\S*$/i.test(value)) ||
+	_('Use a URL that begins with http:// or https://.');
+
+const GROUPS = [
+	[ 'acs', _('ACS'), _('The server that manages this router, and how this router logs in to it.') ],
+	[ 'schedule', _('Schedule'), _('When this router calls the ACS by itself, and when it tries again.') ],
+	[ 'request', _('Connection request'), _('How the ACS asks this router to call it. Without user name and password nobody is let in.') ],
+	[ 'device', _('Device'), _('What this router tells the ACS that it is. Empty: what the firmware knows.') ],
+	[ 'service', _('Service'), _('How the services themselves run.') ]
+];
+
+/* group, option, kind, title, help; then what else there is to say of it */
+const OPTIONS = [
+	[ 'acs', 'enable', 'flag', _('Enabled'), _('Let the ACS manage this router.'), { initial: '1' } ],
+	[ 'acs', 'acs_url', 'value', _('ACS URL'), _('Changing it makes this router introduce itself anew.'), { validate: url, placeholder: 'https://acs.example.com/' } ],
+	[ 'acs', 'username', 'value', _('User name'), _('For the ACS.'), { validate: text(256) } ],
+	[ 'acs', 'password', 'secret', _('Password'), _('For the ACS.'), { validate: text(256) } ],
+	[ 'acs', 'ca_file', 'value', _('CA file'), _('Certificates (PEM) that the certificate of the ACS must come from. Empty: those of the system.'), { validate: text(256), placeholder: '/etc/ssl/certs/ca-certificates.crt' } ],
+	[ 'acs', 'provisioning_code', 'value', _('Provisioning code'), _('What the operator calls the kind of service; the ACS may change it.'), { validate: text(64) } ],
+
+	[ 'schedule', 'periodic_inform_enable', 'flag', _('Periodic Inform'), _('Call the ACS in regular intervals.'), { initial: '1' } ],
+	[ 'schedule', 'periodic_inform_interval', 'value', _('Interval'), _('Seconds from one call to the next.'), { validate: whole(1, 4294967295), placeholder: '86400' } ],
+	[ 'schedule', 'periodic_inform_time', 'value', _('Reference time'), _('A time that calls are to fall on, whole intervals away, such as 2026-01-31T03:00:00Z. The year 0001: any.'), {
+		validate: matching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?$/, _('Use a date and time like 2026-01-31T03:00:00Z.')), placeholder: '0001-01-01T00:00:00Z' } ],
+	[ 'schedule', 'retry_minimum_wait_interval', 'value', _('First wait after a failure'), _('Seconds, at least.'), { validate: whole(1, 65535), placeholder: '5' } ],
+	[ 'schedule', 'retry_interval_multiplier', 'value', _('Growth of the wait'), _('By how much the wait grows with each failure, in thousandths: 2000 doubles it.'), { validate: whole(1000, 65535), placeholder: '2000' } ],
+
+	[ 'request', 'connection_request_enable', 'flag', _('Enabled'), _('Listen for connection requests.'), { initial: '1' } ],
+	[ 'request', 'connection_request_username', 'value', _('User name'), _('That the ACS must give.'), { validate: text(256) } ],
+	[ 'request', 'connection_request_password', 'secret', _('Password'), _('That the ACS must give.'), { validate: text(256) } ],
+	[ 'request', 'connection_request_address', 'value', _('Address'), _('To listen at. Empty: every address.'), { validate: text(256) } ],
+	[ 'request', 'connection_request_port', 'value', _('Port'), _('0: any free one.'), { validate: whole(0, 65535), placeholder: '7547' } ],
+	[ 'request', 'connection_request_path', 'value', _('Path'), _('In the URL that the ACS is told. Empty: a random one.'), {
+		validate: matching(/^[A-Za-z0-9._~/-]{0,128}$/, _('Use up to 128 letters, digits and . _ ~ / -')) } ],
+
+	[ 'device', 'manufacturer', 'value', _('Manufacturer'), '', { validate: text(64) } ],
+	[ 'device', 'manufacturer_oui', 'value', _('Manufacturer OUI'), _('Six upper-case hexadecimal digits.'), {
+		validate: matching(/^[0-9A-F]{6}$/, _('Use six upper-case hexadecimal digits.')), placeholder: '02005E' } ],
+	[ 'device', 'product_class', 'value', _('Product class'), '', { validate: text(64) } ],
+	[ 'device', 'serial_number', 'value', _('Serial number'), _('With OUI and product class, what the ACS knows this router by.'), { validate: text(64) } ],
+
+	[ 'service', 'interface', 'value', _('Interface'), _('The network interface that leads to the ACS; its address goes into the connection request URL.'), {
+		validate: matching(/^[A-Za-z0-9_.-]{1,64}$/, _('Use the name of a network interface.')), placeholder: 'wan' } ],
+	[ 'service', 'session_timeout', 'value', _('Session time limit'), _('Seconds without a word from the ACS.'), { validate: whole(30, 3600), placeholder: '60' } ],
+	[ 'service', 'http_timeout', 'value', _('HTTP time limit'), _('Seconds for each connection and each answer.'), { validate: whole(30, 3600), placeholder: '60' } ],
+	[ 'service', 'log_level', 'list', _('Log'), _('How much is logged; read it with logread | grep cwmp.'), { choices: [ 'debug', 'info', 'warning', 'error' ], initial: 'info' } ]
+];
+
+const KINDS = { flag: form.Flag, value: form.Value, secret: form.Value, list: form.ListValue };
+
+/* A switch as the services read it: any of UCI's words, and the default for what is none. */
+function flagValue(value, initial) {
+	if (value == null)
+		return null;
+
+	return /^(1|true|yes|on|enabled)$/.test(value) ? '1' : /^(0|false|no|off|disabled)$/.test(value) ? '0' : initial;
+}
+
+/* The services read the first section of the type, whatever its name. */
+function firstSection() {
+	return (uci.sections('cwmp', 'cwmp')[0] ?? {})['.name'];
+}
+
+function declare(section, [ group, option, kind, title, help, more ]) {
+	const o = section.taboption(group, KINDS[kind], option, title, help);
+
+	o.rmempty = true;
+	o.placeholder = more.placeholder;
+
+	if (kind == 'secret')
+		o.password = true;
+
+	if (kind == 'list') {
+		more.choices.forEach(choice => o.value(choice));
+		o.default = more.initial;
+	}
+
+	if (kind == 'flag') {
+		o.default = more.initial;
+		o.rmempty = false;
+		o.cfgvalue = id => flagValue(uci.get('cwmp', id, option), more.initial);
+	}
+
+	if (more.validate)
+		o.validate = (_section, value) => more.validate(value ?? '');
+}
+
+return view.extend({
+	load() {
+		return uci.load('cwmp').then(() => null, error => error);
+	},
+
+	render(error) {
+		const intro = _('The file /etc/config/cwmp. An empty field means the default, which it shows in grey.');
+
+		if (error) {
+			this.handleSaveApply = this.handleSave = this.handleReset = null;
+			return page.frame(_('Settings'), intro, [
+				page.alert('danger', _('The configuration cannot be read: the file /etc/config/cwmp is missing or damaged.')),
+				E('p', [ E('small', [ error.message ]) ])
+			]);
+		}
+
+		if (!firstSection())
+			uci.add('cwmp', 'cwmp', 'cwmp');
+
+		const map = new form.Map('cwmp', _('Settings'), intro);
+		const section = map.section(form.NamedSection, firstSection(), 'cwmp');
+
+		section.addremove = false;
+		GROUPS.forEach(([ name, title, help ]) => section.tab(name, title, help));
+		OPTIONS.forEach(option => declare(section, option));
+
+		return map.render();
+	}
+});

@@ -1,0 +1,110 @@
+'use strict';
+'require view';
+'require dom';
+'require tr069.bus as bus';
+'require tr069.page as page';
+
+/* Files that the ACS (or somebody on the router) has sent for: what waits, what moves, what came of it. */
+
+const STATES = {
+	queued: { text: _('waiting'), label: 'notice' },
+	downloading: { text: _('downloading'), label: 'notice' },
+	checking: { text: _('being checked'), label: 'notice' },
+	ready: { text: _('ready: waits for the end of the session'), label: 'notice' },
+	applying: { text: _('being installed'), label: 'warning' },
+	complete: { text: _('complete'), label: 'success' },
+	cancelled: { text: _('cancelled'), label: '' }
+};
+
+const CANCELLABLE = [ 'queued', 'downloading', 'checking', 'ready' ];
+
+function progress(bytes, total) {
+	const percent = total > 0 ? Math.min(100, Math.floor(bytes * 100 / total)) : 0;
+	const text = total > 0 ? _('%s of %s (%d%%)').format(page.size(bytes), page.size(total), percent) : page.size(bytes);
+
+	return E('div', {
+		'class': 'cbi-progressbar', 'role': 'progressbar', 'title': text, 'aria-label': text,
+		'aria-valuemin': 0, 'aria-valuemax': 100, 'aria-valuenow': percent
+	}, [ E('div', { 'style': 'width: %d%%'.format(percent) }) ]);
+}
+
+return view.extend({
+	handleSave: null,
+	handleSaveApply: null,
+	handleReset: null,
+
+	load: () => bus.settled(bus.transfers()),
+
+	render(status) {
+		this.content = E('div', { 'aria-live': 'polite' });
+		this.show(status);
+		bus.every(5, () => this.refresh());
+
+		return page.frame(_('Transfers'), _('Files that were asked for: firmware images that the ACS sends, and what became of them.'), [ this.content ]);
+	},
+
+	refresh() {
+		return bus.settled(bus.transfers()).then(status => this.show(status));
+	},
+
+	show({ data, trouble }) {
+		if (trouble) {
+			dom.content(this.content, [ page.alert('danger', trouble.message) ]);
+			return;
+		}
+
+		const transfers = data.transfers ?? [];
+		const open = transfers.filter(t => t.state != 'complete' && t.state != 'cancelled');
+		const over = transfers.filter(t => !open.includes(t));
+		const list = (items, nothing) => items.length ? items.map(t => this.transfer(t)) : [ E('p', [ E('em', [ nothing ]) ]) ];
+
+		dom.content(this.content, [
+			data.reboot_pending ? page.alert('warning', _('This router restarts soon.')) : '',
+			page.section(_('Under way'), list(open, _('No transfer is under way.'))),
+			page.section(_('Over, not yet reported to the ACS'), list(over, _('There is nothing to report.')))
+		]);
+	},
+
+	transfer(t) {
+		const failed = t.fault_code > 0;
+		const { text, label } = failed ? { text: _('failed'), label: 'important' } : STATES[t.state] ?? { text: t.state, label: '' };
+
+		return E('article', { 'class': 'tr069-transfer', 'data-id': t.id }, [
+			E('header', [
+				E('strong', [ t.file_type || t.method ]),
+				page.label(label, text),
+				CANCELLABLE.includes(t.state) && bus.mayWrite()
+					? page.button('remove', _('Cancel'), () => this.cancel(t), { 'aria-label': _('Cancel %s').format(t.file_type) }) : ''
+			]),
+			t.state == 'downloading' ? progress(t.bytes, t.total) : '',
+			failed ? page.alert('danger', '%s (%d)'.format(t.fault_string, t.fault_code)) : '',
+			E('p', { 'class': 'url' }, [ t.url ]),
+			E('p', [ this.details(t).join(' · ') ])
+		]);
+	},
+
+	details(t) {
+		return [
+			t.origin == 'acs' ? _('asked for by the ACS') : _('asked for on this router'),
+			t.command_key ? _('command key %s').format(t.command_key) : '',
+			t.due_in > 0 ? _('begins in %s').format(page.span(t.due_in)) : '',
+			!/^0001/.test(t.start_time ?? '0001') && t.state != 'queued' ? _('begun %s').format(page.time(t.start_time)) : '',
+			!/^0001/.test(t.complete_time ?? '0001') ? _('over %s').format(page.time(t.complete_time)) : ''
+		].filter(text => text);
+	},
+
+	async cancel(t) {
+		if (!await page.confirm(_('Cancel the transfer'), _('Cancel the transfer of %s? The ACS is not told.').format(t.url), _('Cancel the transfer')))
+			return;
+
+		try {
+			await bus.cancelTransfer(t.id);
+			page.notify('success', _('The transfer is cancelled.'));
+		}
+		catch (trouble) {
+			page.notify('danger', trouble.message);
+		}
+
+		await this.refresh();
+	}
+});

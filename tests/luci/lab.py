@@ -1,0 +1,162 @@
+"""The running router that the browser looks at: an ACS, the suite, and the web server, in a thread of their own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import trio
+from tests.luci.site import ACLS, HERE, Dispatcher, runtime
+
+from cwmp.contract import SERVICES
+from cwmp.lab.acs import Acs, open_acs
+from cwmp.lab.jsonrpc import Call, Endpoint, Site, User, read_acls
+from cwmp.lab.router import Options, Router, open_router
+from ubuskit.client import Client, Method, Request, open_client
+from ubuskit.uci import Uci
+
+T = TypeVar("T")
+USERS = {"admin": User("secret", write=True), "guest": User("guest")}
+_HOSTS = 700
+
+
+class Lab:
+    """`start` returns when the router's services are on the bus. Its methods are called from another thread."""
+
+    url: str
+    router: Router
+    acs: Acs
+    bus: Client
+    endpoint: Endpoint
+
+    def __init__(self, directory: Path) -> None:
+        self.calls: list[Call] = []
+        self._directory = directory
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._main)
+
+    def start(self) -> None:
+        self._thread.start()
+        if not self._ready.wait(60) or self._error is not None:
+            raise RuntimeError("the lab did not start") from self._error
+
+    def stop(self) -> None:
+        self.do_sync(self._stop.set)
+        self._thread.join(30)
+
+    def do(self, task: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Run an async function in the lab."""
+        return trio.from_thread.run(task, *args, trio_token=self._token)
+
+    def do_sync(self, task: Callable[..., T], *args: Any) -> T:
+        return trio.from_thread.run_sync(task, *args, trio_token=self._token)
+
+    def call(self, path: str, method: str, **args: Any) -> dict[str, Any]:
+        """A call on the bus, past the browser."""
+        return self.do(partial(self.bus.call, path, method, args, timeout=20))
+
+    def login(self, user: str) -> str:
+        return self.do_sync(self.endpoint.login, user).id
+
+    def kill(self, service: str) -> None:
+        self.do_sync(self.router.kill, service)
+
+    def wait_for(self, service: str) -> None:
+        """Until a service's object is on the bus."""
+        self.do(self._there, "cwmp" if service == "session" else f"cwmp.{service}")
+
+    def wait_idle(self, result: str) -> dict[str, Any]:
+        """Until no session is open and the last one ended like this; what `cwmp status` says then."""
+        return self.do(self._idle, result)
+
+    def _main(self) -> None:
+        try:
+            trio.run(self._run)
+        except BaseException as error:
+            self._error = error
+            self._ready.set()
+
+    async def _run(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        self._stop = trio.Event()
+        async with open_acs(None) as self.acs:
+            options = Options(
+                {
+                    "acs_url": self.acs.url,
+                    "periodic_inform_enable": "0",
+                    "connection_request_address": "127.0.0.1",
+                    "connection_request_username": "acs",
+                    "connection_request_password": "knock",
+                    "retry_minimum_wait_interval": "60",
+                }
+            )
+            async with (
+                open_router(self._directory, options) as self.router,
+                open_client(str(self.router.paths.bus)) as self.bus,
+                trio.open_nursery() as nursery,
+            ):
+                await self._own_objects()
+                self._lease_addresses()
+                groups = read_acls(ACLS, HERE / "acl.d")
+                uci = Uci(self.router.paths.uci_dir, self.router.paths.uci_save_dir)
+                self.endpoint = Endpoint(self.bus, uci, groups, USERS, self.calls.append)
+                site = Site(self.endpoint, runtime(), Dispatcher(self.endpoint))
+                listeners = await nursery.start(partial(trio.serve_tcp, site.serve, 0, host="127.0.0.1"))
+                host, port = listeners[0].socket.getsockname()[:2]
+                self.url = f"http://{host}:{port}"
+                nursery.start_soon(self._end_sessions)
+                for service in SERVICES:
+                    await self._there("cwmp" if service == "session" else f"cwmp.{service}")
+                self._ready.set()
+                await self._stop.wait()
+                nursery.cancel_scope.cancel()
+
+    async def _own_objects(self) -> None:
+        """What LuCI's own runtime asks of a router when a browser comes for the first time."""
+
+        async def features(_: Request) -> dict[str, Any]:
+            return {"firewall": True}
+
+        async def entries(_: Request) -> dict[str, Any]:
+            return {"entries": []}
+
+        await self.bus.add_object("luci", {"getFeatures": Method(features)})
+        await self.bus.add_object("file", {"list": Method(entries, {"path": str})})
+
+    def _lease_addresses(self) -> None:
+        """So many hosts in the LAN that there are some 5000 parameters."""
+        with self.router.paths.system("/tmp/dhcp.leases").open("a") as leases:
+            for n in range(_HOSTS):
+                mac = f"02:00:5e:01:{n // 256:02x}:{n % 256:02x}"
+                leases.write(f"4102444800 {mac} 10.1.{n // 250}.{n % 250 + 1} host-{n} 01:{mac}\n")
+
+    async def _end_sessions(self) -> None:
+        """The ACS wants nothing: each session is ended as soon as it was opened."""
+        while True:
+            session = await self.acs.next_session(timeout=float("inf"))
+            session.dismiss()
+
+    async def _there(self, path: str) -> None:
+        with trio.fail_after(20):
+            while not await self.bus.lookup(path):
+                await self._something()
+
+    async def _idle(self, result: str) -> dict[str, Any]:
+        with trio.fail_after(20):
+            while True:
+                status = await self.bus.call("cwmp", "status")
+                if status["session"] == "idle" and status["last_session"]["result"] == result:
+                    return status
+                await self._something()
+
+    async def _something(self) -> None:
+        """Until anything is said on the bus, or a moment passed."""
+        heard = trio.Event()
+        listener = await self.bus.listen("*", lambda *_: heard.set())
+        with trio.move_on_after(0.2):
+            await heard.wait()
+        await listener.close()
