@@ -7,6 +7,9 @@ collector's sight, so that the pages they lie on stay shared between the childre
 that ends is started again after a pause that doubles from 0.1 s to 30 s and is forgotten once the child has
 lived for 60 s. SIGTERM and SIGINT stop everything, SIGHUP is passed on. The master holds no other state: it
 can be killed, and its children end with it (PR_SET_PDEATHSIG).
+
+As root it gives each child what that service needs and no more (`privileges`). It never reads the
+configuration itself: no child inherits a secret in its memory.
 """
 
 from __future__ import annotations
@@ -23,8 +26,9 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from cwmp.contract import SERVICES
-from cwmp.runtime import logs, paths
+from cwmp.runtime import logs, paths, privileges
 from cwmp.runtime.paths import Paths
+from cwmp.runtime.privileges import Account
 from cwmp.runtime.service import run_process
 
 _PAUSE_FIRST = 0.1
@@ -48,9 +52,19 @@ class _Child:
 class Master:
     """Keeps `services` running until it is told to stop."""
 
-    def __init__(self, services: tuple[str, ...], where: Paths, *, stderr: bool) -> None:
+    def __init__(
+        self,
+        services: tuple[str, ...],
+        where: Paths,
+        *,
+        stderr: bool,
+        account: Account | None = None,
+        low_ports: bool = False,
+    ) -> None:
         self._where = where
         self._stderr = stderr
+        self._account = account
+        self._low_ports = low_ports
         self._children = [_Child(service) for service in services]
         self._log = logs.set_up("master", stderr=stderr, device=where.system("/dev/log"))
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -77,10 +91,21 @@ class Master:
                 self._log.info("stop (%s)", signal.Signals(number).name)
                 return self._stop()
             if number == signal.SIGHUP:
+                self._prepare()
                 self._signal(signal.SIGHUP)
             self._reap()
 
+    def _prepare(self) -> None:
+        """See to the files of those who give up their rights."""
+        if self._account is None:
+            return
+        try:
+            privileges.prepare(self._account, self._where)
+        except OSError as error:
+            self._log.error("session and diagnostics will not find their files: %s", error)
+
     def _fork(self, child: _Child) -> None:
+        self._prepare()
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
@@ -92,14 +117,18 @@ class Master:
         """The child's side: become the service, with nothing left of the master."""
         code = 1
         try:
-            self._libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            privileges.drop(service, self._account, low_ports=self._low_ports)
+            self._libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # after that: new credentials forget it
             self._libc.prctl(_PR_SET_NAME, f"cwmp-{service}".encode()[:15])
             if os.getppid() != parent:  # it died before we asked to be told
                 os._exit(1)
             signal.pthread_sigmask(signal.SIG_SETMASK, set())
             gc.enable()
             serve = importlib.import_module(f"cwmp.{service}.service").serve
-            code = run_process(service, serve, self._where, stderr=self._stderr)
+            where = privileges.paths_for(service, self._account, self._where)
+            code = run_process(service, serve, where, stderr=self._stderr)
+        except OSError as error:  # a service answers for its own: only what comes before it ends here
+            self._log.error("%s cannot be started: %s", service, error)
         finally:
             sys.stderr.flush()
             os._exit(code)
@@ -152,11 +181,27 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--services", default=",".join(SERVICES), metavar="A,B", help="which to run; default all four"
     )
+    parser.add_argument(
+        "--user",
+        default=os.environ.get("CWMP_USER", ""),
+        metavar="NAME",
+        help="whom session and diagnostics become if this is root (CWMP_USER); "
+        f"default {privileges.USER} if there is such a user; root: nobody else",
+    )
+    parser.add_argument(
+        "--low-ports", action="store_true", help="let session listen on ports below 1024 as that user"
+    )
     options = parser.parse_args(arguments)
     services = tuple(options.services.split(","))
     if unknown := set(services) - set(SERVICES):
         parser.error(f"there is no service {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}")
-    sys.exit(Master(services, paths.from_options(options), stderr=options.stderr).run())
+    try:
+        account = privileges.find_account(options.user)
+    except LookupError as error:
+        parser.error(str(error))
+    where = paths.from_options(options)
+    master = Master(services, where, stderr=options.stderr, account=account, low_ports=options.low_ports)
+    sys.exit(master.run())
 
 
 if __name__ == "__main__":
