@@ -160,7 +160,13 @@ async def test_inform_and_reload_reach_the_session(bus: Path, client: Client) ->
 
 async def test_status_shows_every_service_and_names_those_that_are_not_there(bus: Path, serve: Serve) -> None:
     await serve("cwmp", "status", {"state": "running", "last_session": {"result": "success", "retries": 0}})
-    await serve("cwmp.datamodel", "status", {"parameters": 412, "ok": True, "packages": ["network", "cwmp"]})
+    await serve(
+        "cwmp.datamodel",
+        "status",
+        {"parameters": 412, "ok": True, "packages": ["network", "cwmp"], "problems": []},
+    )
+    tests = {"IPPing": {"state": "None", "inputs": {"Host": ""}}, "TraceRoute": {"state": "Requested"}}
+    await serve("cwmp.diagnostics", "status", {"tests": tests})
     found = await cwmp(bus, "status")
     assert found.code == 0
     assert found.out == (
@@ -175,10 +181,14 @@ async def test_status_shows_every_service_and_names_those_that_are_not_there(bus
         "  packages:\n"
         "    1: network\n"
         "    2: cwmp\n"
+        "  problems: (none)\n"
         "cwmp.firmware\n"
         "  error: cwmp.firmware is not on the bus: is the service running?\n"
         "cwmp.diagnostics\n"
-        "  error: cwmp.diagnostics is not on the bus: is the service running?\n"
+        "  tests:\n"
+        "    IPPing: None\n"
+        "    TraceRoute:\n"
+        "      state: Requested\n"
     )
     assert json.loads((await cwmp(bus, "status", "--json")).out)["cwmp"]["state"] == "running"
 

@@ -135,9 +135,18 @@ def _status(bus: _Bus, _: argparse.Namespace) -> tuple[Any, Iterator[str]]:
     def lines() -> Iterator[str]:
         for name, table in found.items():
             yield name
-            yield from _indented(table, "  ")
+            yield from _indented(_brief(table), "  ")
 
     return found, lines()
+
+
+def _brief(table: Reply) -> Reply:
+    """A status for people: of a test that has not run, its state says enough."""
+    tests = table.get("tests")
+    if not isinstance(tests, Mapping):
+        return table
+    idle = {name: test["state"] for name, test in tests.items() if test.get("state") == "None"}
+    return {**table, "tests": {**tests, **idle}}
 
 
 def _inform(bus: _Bus, options: argparse.Namespace) -> tuple[Any, Iterator[str]]:
@@ -185,9 +194,8 @@ def _indented(value: Any, indent: str) -> Iterator[str]:
     items = value.items() if isinstance(value, Mapping) else ((f"{n}", v) for n, v in enumerate(value, 1))
     for name, item in items:
         if isinstance(item, Mapping | list):
-            if item:
-                yield f"{indent}{name}:"
-                yield from _indented(item, indent + "  ")
+            yield f"{indent}{name}:" if item else f"{indent}{name}: (none)"
+            yield from _indented(item, indent + "  ")
         else:
             yield f"{indent}{name}: {_text(item)}"
 
