@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import signal
 import subprocess
@@ -121,9 +122,7 @@ class Gate:
         self.aborted = 0
         self._begins = trio.Event()
         self._go = trio.Event()
-        definition = service.Definition(
-            IP_PING.name, IP_PING.path, IP_PING.inputs, IP_PING.results, IP_PING.required, self._run
-        )
+        definition = dataclasses.replace(IP_PING, run=self._run)
         monkeypatch.setattr(service, "TESTS", (definition,))
 
     async def _run(self, inputs: Any, means: Means) -> Outcome:
@@ -277,7 +276,7 @@ async def test_a_test_that_breaks_is_an_error_and_the_service_lives(
     async def broken(*_: object) -> Outcome:
         raise ZeroDivisionError
 
-    test = service.Definition("IPPing", PATH, IP_PING.inputs, IP_PING.results, ("Host",), broken)
+    test = dataclasses.replace(IP_PING, run=broken)
     monkeypatch.setattr(service, "TESTS", (test,))
     await start()
     await session.write(Host="h", DiagnosticsState="Requested")

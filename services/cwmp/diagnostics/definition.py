@@ -64,13 +64,15 @@ Run = Callable[[Mapping[str, str], Means], Awaitable[Outcome]]
 @dataclass(frozen=True, slots=True)
 class Definition:
     """A test. `path` is its object, `results` what there is before a run (of a table no rows), `required` the
-    inputs that must have been written before a request."""
+    inputs that must be neither empty nor 0 when it is requested, `errors` the ways to fail that its
+    DiagnosticsState knows."""
 
     name: str
     path: str
     inputs: Mapping[str, Input]
     results: Mapping[str, Value]
     required: tuple[str, ...]
+    errors: tuple[str, ...]
     run: Run
 
     def defaults(self) -> dict[str, str]:
@@ -99,8 +101,12 @@ class Definition:
 
     def missing(self, inputs: Mapping[str, str]) -> str:
         """Why a test with these inputs cannot run; "" when it can."""
-        absent = [name for name in self.required if not inputs[name]]
+        absent = [name for name in self.required if not inputs[name].strip("+0")]
         return f"{' and '.join(absent)} must be set first" if absent else ""
+
+    def state(self, state: str) -> str:
+        """A way to end, in the words of this test's DiagnosticsState."""
+        return state if state == states.COMPLETE or state in self.errors else states.ERROR_OTHER
 
     def _fault(self, name: str, code: FaultCode, reason: str) -> ParameterFault:
         return ParameterFault(self.path + name, code, reason)

@@ -118,5 +118,11 @@ IP_PING = Definition(
     ),
     results=MappingProxyType({"IPAddressUsed": "", **Times().results()}),
     required=("Host",),
+    errors=(
+        states.ERROR_CANNOT_RESOLVE,
+        states.ERROR_NO_ROUTE,
+        states.ERROR_INTERNAL,
+        states.ERROR_OTHER,
+    ),
     run=run,
 )

@@ -7,6 +7,7 @@ process dies; and it says whether the end still has to be reported. Its state an
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -113,5 +114,6 @@ async def perform(
         except Exception:
             means.log.exception("%s failed", definition.name)
             outcome = Outcome(states.ERROR_INTERNAL)
+    outcome = dataclasses.replace(outcome, state=definition.state(outcome.state))
     means.log.info("%s: %s%s", definition.name, outcome.state, f": {outcome.why}" if outcome.why else "")
     return outcome

@@ -34,6 +34,7 @@ from cwmp.diagnostics import states
 from cwmp.diagnostics.definition import Definition, Means
 from cwmp.diagnostics.interface import device_of
 from cwmp.diagnostics.ipping import IP_PING
+from cwmp.diagnostics.nslookup import NS_LOOKUP
 from cwmp.diagnostics.record import Record
 from cwmp.diagnostics.runner import Runner, perform
 from cwmp.diagnostics.traceroute import TRACE_ROUTE
@@ -43,7 +44,7 @@ from ubuskit.client import Method, Request
 
 OBJECT = "cwmp.diagnostics"
 
-TESTS: tuple[Definition, ...] = (IP_PING, TRACE_ROUTE)
+TESTS: tuple[Definition, ...] = (IP_PING, TRACE_ROUTE, NS_LOOKUP)
 """All there are; a new one needs its module, a line here, and its parameters in the data model."""
 
 _EVENT = "8 DIAGNOSTICS COMPLETE"

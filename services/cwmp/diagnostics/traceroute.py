@@ -242,5 +242,12 @@ TRACE_ROUTE = Definition(
     ),
     results=MappingProxyType({"IPAddressUsed": "", "ResponseTime": "0", "RouteHops": ()}),
     required=("Host",),
+    errors=(
+        states.ERROR_CANNOT_RESOLVE,
+        states.ERROR_NO_ROUTE,
+        ERROR_MAX_HOP_COUNT,
+        states.ERROR_INTERNAL,
+        states.ERROR_OTHER,
+    ),
     run=run,
 )
