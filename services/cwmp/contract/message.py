@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -87,6 +88,18 @@ def from_table(cls: type[M], table: Mapping[str, Any]) -> M:
         elif required:
             raise MessageError(f"{cls.__name__}.{name} is missing")
     return cls(**values)
+
+
+def learn(module: types.ModuleType) -> None:
+    """Read the fields of all messages of `module` now, rather than of each when it is first sent or received."""
+    for value in vars(module).values():
+        if (
+            isinstance(value, type)
+            and dataclasses.is_dataclass(value)
+            and value.__module__ == module.__name__
+        ):
+            _packers(value)
+            _unpackers(value)
 
 
 @functools.cache

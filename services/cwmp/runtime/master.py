@@ -2,11 +2,11 @@
 
 Theory of operation
 -------------------
-The modules are imported in one process that never runs trio; `gc.freeze` then takes their objects out of the
-collector's sight, so that the pages they lie on stay shared between the children (postfix's pattern). A child
-that ends is started again after a pause that doubles from 0.1 s to 30 s and is forgotten once the child has
-lived for 60 s. SIGTERM and SIGINT stop everything, SIGHUP is passed on. The master holds no other state: it
-can be killed, and its children end with it (PR_SET_PDEATHSIG).
+The modules are imported in one process that never runs trio, and the pages their objects lie on stay shared
+between the children (postfix's pattern; `preload` has what that takes). A child that ends is started again
+after a pause that doubles from 0.1 s to 30 s and is forgotten once the child has lived for 60 s. SIGTERM and
+SIGINT stop everything, SIGHUP is passed on. The master holds no other state: it can be killed, and its
+children end with it (PR_SET_PDEATHSIG).
 
 As root it gives each child what that service needs and no more (`privileges`). It never reads the
 configuration itself: no child inherits a secret in its memory.
@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import ctypes
 import gc
-import importlib
 import os
 import signal
 import sys
@@ -26,10 +25,10 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from cwmp.contract import SERVICES
-from cwmp.runtime import logs, paths, privileges
+from cwmp.runtime import logs, paths, preload, privileges
 from cwmp.runtime.paths import Paths
 from cwmp.runtime.privileges import Account
-from cwmp.runtime.service import run_process
+from cwmp.runtime.service import Serve, run_process
 
 _PAUSE_FIRST = 0.1
 _PAUSE_MOST = 30.0
@@ -68,16 +67,16 @@ class Master:
         self._children = [_Child(service) for service in services]
         self._log = logs.set_up("master", stderr=stderr, device=where.system("/dev/log"))
         self._libc = ctypes.CDLL(None, use_errno=True)
+        self._serve: dict[str, Serve] = {}
+        self._ballast: list[object] = []
 
     def run(self) -> int:
         """Fork, wait and restart; the exit code once everything has stopped."""
         watched = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
         signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+        self._serve = preload.load(child.service for child in self._children)
+        self._ballast = preload.settle()
         gc.disable()  # a collection here would touch pages that are to stay shared; the children collect again
-        for child in self._children:
-            importlib.import_module(f"cwmp.{child.service}.service")
-        gc.collect()
-        gc.freeze()
         while True:
             now = time.monotonic()
             for child in self._children:
@@ -124,9 +123,8 @@ class Master:
                 os._exit(1)
             signal.pthread_sigmask(signal.SIG_SETMASK, set())
             gc.enable()
-            serve = importlib.import_module(f"cwmp.{service}.service").serve
             where = privileges.paths_for(service, self._account, self._where)
-            code = run_process(service, serve, where, stderr=self._stderr)
+            code = run_process(service, self._serve[service], where, stderr=self._stderr)
         except OSError as error:  # a service answers for its own: only what comes before it ends here
             self._log.error("%s cannot be started: %s", service, error)
         finally:
