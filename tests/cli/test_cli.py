@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -156,6 +157,122 @@ async def test_inform_and_reload_reach_the_session(bus: Path, client: Client) ->
     assert (await cwmp(bus, "inform", "2 PERIODIC")).code == 0
     assert (await cwmp(bus, "reload")).code == 0
     assert (informs, reloads) == ([{}, {"event": "2 PERIODIC"}], [{}])
+
+
+SESSION = {
+    "start": "2026-03-01T04:00:00Z",
+    "end": "2026-03-01T04:00:01Z",
+    "why": "retry 1",
+    "events": ["1 BOOT"],
+    "version": "1.4",
+    "result": "failure",
+    "error": "the ACS answered 500",
+    "calls": [
+        {"method": "Inform", "by": "cpe", "ms": 40},
+        {"method": "AddObject", "by": "acs", "ms": 1234, "fault": "9005 no such object"},
+    ],
+    "more_calls": 2,
+}
+
+
+async def test_history_is_told_newest_first(bus: Path, serve: Serve) -> None:
+    first = {**SESSION, "start": "2026-03-01T03:00:00Z", "result": "success", "error": "", "calls": []}
+    await serve("cwmp", "history", {"sessions": [first, SESSION]})
+    found = await cwmp(bus, "history")
+    assert found.out.splitlines() == [
+        "2026-03-01T04:00:00Z failure: the ACS answered 500",
+        "  1 BOOT (retry 1), CWMP 1.4",
+        "       40 ms  we ask    Inform",
+        "     1234 ms  ACS asks  AddObject  fault 9005 no such object",
+        "  and 2 more",
+        "2026-03-01T03:00:00Z success",
+        "  1 BOOT (retry 1), CWMP 1.4",
+        "  and 2 more",
+    ]
+    assert json.loads((await cwmp(bus, "history", "--json")).out)["sessions"][1] == SESSION
+
+
+def traced(number: int) -> dict[str, Any]:
+    return {
+        "number": number,
+        "time": "2026-03-01T04:00:00Z",
+        "direction": "sent" if number % 2 else "received",
+        "start": f"start {number}",
+        "headers": ["Host: acs"],
+        "body": "<Envelope>\n</Envelope>" if number % 2 else "",
+    }
+
+
+class Tracing:
+    """The methods `trace` and `traced`, and how they were called."""
+
+    def __init__(self, *, enabled: bool, messages: int) -> None:
+        self.enabled = enabled
+        self.messages = [traced(n) for n in range(1, messages + 1)]
+        self.switched: list[bool] = []
+        self.asked_again = trio.Event()
+
+    async def trace(self, request: Request) -> Reply:
+        if "enable" in request.args:
+            self.enabled = request.args["enable"]
+            self.switched.append(self.enabled)
+        return {"enabled": self.enabled}
+
+    async def traced(self, request: Request) -> Reply:
+        since = request.args["since"]
+        if since == len(self.messages):
+            self.asked_again.set()
+        page = self.messages[since : since + 1]
+        last = page[-1]["number"] if page else len(self.messages)
+        return {"enabled": True, "last": last, "more": last < len(self.messages), "messages": page}
+
+    async def serve(self, client: Client) -> None:
+        methods = {
+            "trace": Method(self.trace, {"enable": bool}),
+            "traced": Method(self.traced, {"since": int}),
+        }
+        await client.add_object("cwmp", methods)
+
+
+async def test_trace_is_switched_and_shown(bus: Path, client: Client) -> None:
+    tracing = Tracing(enabled=False, messages=0)
+    await tracing.serve(client)
+    assert (await cwmp(bus, "trace", "show")).out == "nothing was traced: cwmp trace on\n"
+    assert (await cwmp(bus, "trace", "on")).out == "trace on\n"
+    tracing.messages = [traced(1), traced(2)]
+    assert (await cwmp(bus, "trace", "show")).out.splitlines() == [
+        ">>> 1 2026-03-01T04:00:00Z start 1",
+        "Host: acs",
+        "",
+        "<Envelope>",
+        "</Envelope>",
+        "",
+        "<<< 2 2026-03-01T04:00:00Z start 2",
+        "Host: acs",
+        "",
+    ]
+    assert json.loads((await cwmp(bus, "trace", "show", "--json")).out) == [traced(1), traced(2)]
+    assert (await cwmp(bus, "trace", "off")).out == "trace off\n"
+    assert tracing.switched == [True, False]
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_trace_follow_until_interrupted_leaves_it_as_it_was(
+    bus: Path, client: Client, before: bool
+) -> None:
+    tracing = Tracing(enabled=before, messages=3)
+    await tracing.serve(client)
+    command = [sys.executable, "-m", "cwmp.cli", "--bus", str(bus), "trace", "follow", "--json"]
+    process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with trio.fail_after(30):
+        await tracing.asked_again.wait()
+        process.send_signal(signal.SIGINT)
+        output = b"".join([piece async for piece in process.stdout])
+        assert await process.wait() == 0
+    await process.stdout.aclose()
+    assert [json.loads(line)["number"] for line in output.splitlines()] == [1, 2, 3]
+    assert tracing.enabled is before
 
 
 async def test_status_shows_every_service_and_names_those_that_are_not_there(bus: Path, serve: Serve) -> None:

@@ -14,6 +14,8 @@ examples:
   cwmp status                                  what the client does, its last error, its next session
   cwmp inform                                  a session with the ACS now
   cwmp inform "2 PERIODIC"                     ... with this event
+  cwmp history                                 the last sessions, RPC by RPC
+  cwmp trace follow                            what is said between us and the ACS, as it happens
   cwmp get Device.DeviceInfo.                  everything below a path that ends in a dot
   cwmp get Device.WiFi.SSID.1.SSID Device.Time.
   cwmp set Device.WiFi.SSID.1.SSID='My network'
@@ -48,6 +50,11 @@ def parser(environ: Mapping[str, str] = os.environ) -> argparse.ArgumentParser:
     inform = commands.add_parser("inform", parents=[common], help="open a session with the ACS now")
     inform.add_argument(
         "event", nargs="?", default="", metavar="EVENT", help='an event code such as "2 PERIODIC"'
+    )
+    commands.add_parser("history", parents=[common], help="the last sessions, each RPC with its duration")
+    trace = commands.add_parser("trace", parents=[common], help="the messages to and from the ACS, redacted")
+    trace.add_argument(
+        "action", choices=("on", "off", "show", "follow"), help="follow: as they come, until interrupted"
     )
     get = commands.add_parser("get", parents=[common], help="read parameters")
     get.add_argument("paths", nargs="+", metavar="PATH", help="a parameter, or a path that ends in a dot")

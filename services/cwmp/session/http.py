@@ -29,6 +29,7 @@ import trio
 from cwmp.runtime.digest import Authenticator, Credentials, basic, parse_challenges
 from cwmp.session.cookies import CookieJar
 from cwmp.session.soap import Body
+from cwmp.session.trace import Trace
 from cwmp.session.url import Url
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Transport:
     """The HTTP side of one session.
 
     `timeout` (s) bounds the connecting, each piece sent, the wait for a response and the response itself.
-    `tls` is called when an https URL is met first.
+    `tls` is called when an https URL is met first. `trace` is shown what is sent and received.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Transport:
         tls: Callable[[], ssl.SSLContext],
         timeout: float,
         log: logging.Logger,
+        trace: Trace | None = None,
     ) -> None:
         self.local_address = ""
         """Our address on the last connection."""
@@ -92,6 +94,7 @@ class Transport:
         self._context: ssl.SSLContext | None = None
         self._timeout = timeout
         self._log = log
+        self._trace = trace or Trace()
         self._cookies = CookieJar()
         self._auth = Authenticator(self._credentials)
         self._challenged = False
@@ -245,8 +248,10 @@ class Transport:
 
     async def _send(self, stream: trio.abc.Stream, body: Body | None) -> bool:
         """Send the request; False when the ACS stopped listening, in which case it may have answered already."""
+        headers = self._headers(body)
+        self._trace.sent(self._url.target, headers, body)
         pending = bytearray(
-            self._produce(h11.Request(method="POST", target=self._url.target, headers=self._headers(body)))
+            self._produce(h11.Request(method="POST", target=self._url.target, headers=headers))
         )
         for chunk in body.chunks() if body else ():
             pending += self._produce(h11.Data(data=chunk))
@@ -304,11 +309,15 @@ class Transport:
             "identity",
         }:
             raise TransportError(f"the ACS encoded its response ({coding:.40}), which it was not asked for")
-        with self._deadline("the ACS's response did not arrive as a whole"):
+        with (
+            self._trace.receiving(response.status, response.reason, response.headers) as show,
+            self._deadline("the ACS's response did not arrive as a whole"),
+        ):
             while not isinstance(event := await self._next_event(stream, sent), h11.EndOfMessage):
                 if not isinstance(event, h11.Data):
                     raise TransportError("the ACS's response ended too early")
                 response.length += len(event.data)
+                show(event.data)
                 if response.status == 200:
                     feed(bytes(event.data))
                 elif response.length > _MAX_DISCARDED:

@@ -7,10 +7,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import trio
+
 from cwmp.contract import Fault
 from cwmp.session import soap
-from cwmp.session.engine import Acknowledge, Close, Engine, Note, Send, SendEmpty, Serve
+from cwmp.session.engine import Acknowledge, Action, Close, Engine, Note, Send, SendEmpty, Serve
+from cwmp.session.history import Call
 from cwmp.session.http import Transport, TransportError
+
+_OURS = (soap.Inform, soap.TransferComplete, soap.GetRPCMethods)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +32,46 @@ async def run(
     *,
     serve: Callable[[soap.Request], Awaitable[soap.Response | Fault]],
     acknowledge: Callable[[str | None], Awaitable[None]],
+    record: Callable[[Call], None],
     log: logging.Logger,
 ) -> Outcome:
-    """Run the session to its end. `acknowledge` has to be durable when it returns (see `Acknowledge`)."""
+    """Run the session to its end. `acknowledge` has to be durable when it returns (see `Acknowledge`).
+
+    Each RPC that is over, of either side, is told to `record`.
+    """
+
+    async def exchange(body: soap.Body | None, method: str) -> list[Action]:
+        began = trio.current_time()
+        problem = "no usable answer"
+        try:
+            received = await _exchange(transport, body)
+            problem = _fault(received) if method else ""
+        finally:
+            if method:
+                record(Call(method, "cpe", trio.current_time() - began, problem))
+        if received is not None and isinstance(received.message, soap.InvalidRequest):
+            record(Call(received.message.method[:64], "acs", 0.0, str(received.message.fault)[:256]))
+        return engine.received(received)
+
     actions = deque(engine.begin())
     while True:
         action = actions.popleft()
         try:
             match action:
                 case Send(message, header):
-                    log.debug("sending %s", type(message).__name__)
-                    actions.extend(engine.received(await _exchange(transport, soap.encode(message, header))))
+                    name = type(message).__name__
+                    log.debug("sending %s", name)
+                    ours = name if isinstance(message, _OURS) else ""
+                    actions.extend(await exchange(soap.encode(message, header), ours))
                 case SendEmpty():
                     log.debug("sending an empty POST")
-                    actions.extend(engine.received(await _exchange(transport, None)))
+                    actions.extend(await exchange(None, ""))
                 case Serve(request):
-                    actions.extend(engine.served(await serve(request)))
+                    began = trio.current_time()
+                    response = await serve(request)
+                    problem = str(response)[:256] if isinstance(response, Fault) else ""
+                    record(Call(type(request).__name__, "acs", trio.current_time() - began, problem))
+                    actions.extend(engine.served(response))
                 case Acknowledge(token):
                     await acknowledge(token)
                 case Note(text):
@@ -57,6 +86,11 @@ async def run(
             actions = deque(engine.fail(f"what the ACS sent is no CWMP message{hint}: {error}"))
         except OSError as error:
             actions = deque(engine.fail(f"state cannot be written: {error.strerror or error}"))
+
+
+def _fault(received: soap.Received | None) -> str:
+    message = received.message if received is not None else None
+    return f"{message.code} {message.text}" if isinstance(message, soap.AcsFault) else ""
 
 
 async def _exchange(transport: Transport, body: soap.Body | None) -> soap.Received | None:

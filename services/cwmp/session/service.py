@@ -22,17 +22,20 @@ from cwmp.contract import datamodel as dm
 from cwmp.contract import firmware as fw
 from cwmp.contract.parameters import GetParameters, Parameters, SetParameters, get_parameters, set_parameters
 from cwmp.contract.session import GET_STATE, RAISE_EVENT, STATE, RaiseEvent, State
-from cwmp.runtime import Runtime, StateFile, without_credentials
+from cwmp.runtime import Config, Runtime, StateFile, without_credentials
 from cwmp.session import events as ev
 from cwmp.session import runner, soap, tls
 from cwmp.session.agenda import Agenda
 from cwmp.session.door import Door
 from cwmp.session.engine import CpeRequest, Engine
+from cwmp.session.history import History
+from cwmp.session.history import Session as Record
 from cwmp.session.http import Transport
 from cwmp.session.journal import VERSION, Journal
 from cwmp.session.rpc import AcsRequests
 from cwmp.session.schedule import Periodic, date_time, local_date_time, unix_time
 from cwmp.session.status import LastSession, Statistics
+from cwmp.session.trace import Trace
 from cwmp.session.transfers import Transfers
 from cwmp.session.url import Url
 from ubuskit.client import Method, Request
@@ -86,6 +89,8 @@ class _Service:
         self._rebooting = False
         self._last = LastSession()
         self._statistics = Statistics()
+        self._history = History()
+        self._trace = Trace()
 
     # Start-up and the loop
 
@@ -106,6 +111,9 @@ class _Service:
                 "status": Method(self._method_status),
                 "inform": Method(self._method_inform, {"event": str}),
                 "reload": Method(self._method_reload),
+                "history": Method(self._method_history),
+                "trace": Method(self._method_trace, {"enable": bool}),
+                "traced": Method(self._method_traced, {"since": int}),
             },
         )
         await peers.ready()
@@ -178,6 +186,7 @@ class _Service:
         """The configuration as it is now; a new ACS URL makes BOOTSTRAP due (3.7.1.5)."""
         self._reload = False
         self._config = config = self._runtime.config()
+        self._trace.secrets = _secrets(config)
         periodic = None
         if config.periodic_inform_enable:
             reference = unix_time(config.periodic_inform_time)
@@ -216,18 +225,21 @@ class _Service:
         self._durably(self._journal.session_began)
         self._statistics.sessions += 1
         self._last = LastSession("running", "", time.time())
+        record = self._history.began(self._last.start, why)
         await self._peers.tell(STATE, State(True))
         if self._end_due:  # the session before could not be ended properly: this service was killed, say
             await self._tell_session_ended(success=False)
         prepared: _Prepared | None = None
         try:
             prepared = await self._prepare()
-            outcome = await self._run(prepared, why)
+            record.events = [f"{e.code} {e.command_key}".rstrip() for e in prepared.events]
+            outcome = await self._run(prepared, why, record)
         except Fault as fault:
             outcome = runner.Outcome(False, f"the Inform cannot be made: {fault.text}")
         self._came_up = False
         self._end_due = True
         self._finish(outcome, prepared)
+        record.end, record.result, record.error = self._last.end, self._last.result, outcome.error
         await self._tell_session_ended(success=outcome.success)
         self._open = False
         self._step = "idle"
@@ -267,7 +279,7 @@ class _Service:
         )
         return _Prepared(inform, events, self._transfers.requests(), found.token)
 
-    async def _run(self, prepared: _Prepared, why: str) -> runner.Outcome:
+    async def _run(self, prepared: _Prepared, why: str, record: Record) -> runner.Outcome:
         config = self._config
         try:
             url = Url.parse(config.acs_url)
@@ -296,6 +308,7 @@ class _Service:
             tls=lambda: tls.client_context(config.ca_file),
             timeout=float(config.http_timeout),
             log=self._log,
+            trace=self._trace,
         )
 
         async def acknowledge(token: str | None) -> None:
@@ -305,6 +318,7 @@ class _Service:
                 return
             self._journal.informed(prepared.events)
             self._step = "running"
+            record.version = engine.version
             self._log.info("the ACS answered the Inform, CWMP %s", engine.version)
             await self._tell_informed(prepared.token)
 
@@ -312,7 +326,12 @@ class _Service:
         try:
             with trio.fail_after(_LONGEST_SESSION):
                 return await runner.run(
-                    engine, transport, serve=requests.serve, acknowledge=acknowledge, log=self._log
+                    engine,
+                    transport,
+                    serve=requests.serve,
+                    acknowledge=acknowledge,
+                    record=record.add,
+                    log=self._log,
                 )
         except trio.TooSlowError:
             return runner.Outcome(False, f"the session lasted longer than {_LONGEST_SESSION:g} s")
@@ -452,6 +471,28 @@ class _Service:
     async def _method_reload(self, _request: Request) -> Mapping[str, Any]:
         self._runtime.reload()
         return {}
+
+    async def _method_history(self, _request: Request) -> Mapping[str, Any]:
+        return self._history.to_table()
+
+    async def _method_trace(self, request: Request) -> Mapping[str, Any]:
+        """Switch tracing, where `enable` is given; says whether it is on."""
+        if (enable := request.args.get("enable")) is not None:
+            self._trace.enabled = bool(enable)
+            self._log.info("trace %s", "on" if enable else "off")
+        return {"enabled": self._trace.enabled}
+
+    async def _method_traced(self, request: Request) -> Mapping[str, Any]:
+        return self._trace.since(int(request.args.get("since") or 0))
+
+
+def _secrets(config: Config) -> list[str]:
+    """What must not be seen in a trace, wherever it occurs."""
+    try:
+        in_url = Url.parse(config.acs_url).password
+    except ValueError:
+        in_url = ""
+    return [s for s in (config.password, config.connection_request_password, in_url) if s]
 
 
 def _next_offer(engine: Engine, offered: str) -> str:
