@@ -116,6 +116,8 @@ def _scale(spec: Any) -> Conversion:
     return Conversion(read, write)
 
 
+_MAC = re.compile("[0-9A-Fa-f]{12}")
+_DURATION = re.compile(r"(\d{1,10})([smhdw]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -123,7 +125,7 @@ def _read_duration(raw: Any) -> int | None:
     text = str(raw).strip()
     if text == "infinite":
         return -1
-    found = re.fullmatch(r"(\d{1,10})([smhdw]?)", text)
+    found = _DURATION.fullmatch(text)
     return int(found[1]) * _UNITS[found[2]] if found else None
 
 
@@ -149,8 +151,8 @@ def _read_netmask(raw: Any) -> str | None:
 
 
 def _read_mac(raw: Any) -> str | None:
-    digits = re.sub("[:-]", "", str(raw))
-    if not re.fullmatch("[0-9A-Fa-f]{12}", digits):
+    digits = str(raw).replace(":", "").replace("-", "")
+    if not _MAC.fullmatch(digits):
         return None
     return ":".join(digits[i : i + 2] for i in range(0, 12, 2)).upper()
 

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 _MAX_ABSENT = 256
+_NOT_IN_ALIAS = re.compile("[^A-Za-z0-9_-]")
 
 
 class Candidate(NamedTuple):
@@ -242,7 +243,7 @@ def default_alias(entry: Entry) -> str:
     """The alias of a row that the ACS gave none: ``cpe-`` and its name, so that equal devices have equal ones."""
     if entry.anonymous:
         return f"cpe-{entry.number}"
-    name = re.sub("[^A-Za-z0-9_-]", "-", entry.key)[:48]
+    name = _NOT_IN_ALIAS.sub("-", entry.key)[:48]
     return f"cpe-{name}" if name == entry.key else f"cpe-{name}-{entry.number}"
 
 

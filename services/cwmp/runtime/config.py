@@ -16,6 +16,10 @@ from ubuskit.uci import PackageNotFound, Section, Uci, UciError
 
 PACKAGE = "cwmp"
 
+_INTEGER = re.compile(r"[+-]?\d{1,10}")
+_URL = re.compile(r"https?://[^\s/?#]+[^\s]*", re.IGNORECASE)
+_OPTION_LINE = re.compile(r"\s*(?:option|list)\s+['\"]?([A-Za-z0-9_]+)")
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -78,7 +82,7 @@ def _boolean(text: str) -> bool:
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
     def convert(text: str) -> int:
-        if not re.fullmatch(r"[+-]?\d{1,10}", text) or not low <= int(text) <= high:
+        if not _INTEGER.fullmatch(text) or not low <= int(text) <= high:
             raise ValueError(f"use a whole number from {low} to {high}")
         return int(text)
 
@@ -97,7 +101,7 @@ def _text(limit: int) -> Callable[[str], str]:
 def _url(text: str) -> str:
     if len(text) > 2048:
         raise ValueError("use at most 2048 characters")
-    if text and not re.fullmatch(r"https?://[^\s/?#]+[^\s]*", text, re.IGNORECASE):
+    if text and not _URL.fullmatch(text):
         raise ValueError("use an absolute http:// or https:// URL")
     return text
 
@@ -191,7 +195,7 @@ def _option_lines(path: Path) -> dict[str, int]:
         return {}
     lines: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), 1):
-        if found := re.match(r"\s*(?:option|list)\s+['\"]?([A-Za-z0-9_]+)", line):
+        if found := _OPTION_LINE.match(line):
             lines.setdefault(found[1], number)
     return lines
 

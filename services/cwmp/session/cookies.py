@@ -16,6 +16,7 @@ _MAX_COOKIES = 50
 _BETWEEN_COOKIES = re.compile(r",\s*(?=[^\s;,=]+=)")  # not the comma within an Expires date
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\x20-\x7e]*")
+_MAX_AGE = re.compile(r"-?\d{1,12}")
 
 
 class CookieJar:
@@ -49,7 +50,7 @@ def _expired(attributes: list[str], now: float) -> bool:
     for attribute in attributes:
         name, _, value = attribute.partition("=")
         found[name.strip().lower()] = value.strip().strip('"')
-    if re.fullmatch(r"-?\d{1,12}", max_age := found.get("max-age", "")):
+    if _MAX_AGE.fullmatch(max_age := found.get("max-age", "")):
         return int(max_age) <= 0
     try:
         expires = parsedate_to_datetime(found.get("expires", ""))

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from cwmp.datamodel.staging import Staging
     from cwmp.datamodel.tree import Row
 
+_HTMODE = re.compile(r"[A-Z]+(20|40|80|160)[+-]?")
+_STANDARD = re.compile("[A-Z]+")
 _WIRELESS = Need("uci", "wireless")
 
 
@@ -42,7 +44,7 @@ def _write_auto(row: Row, text: str, staging: Staging) -> None:
 
 
 def _width(htmode: str) -> str:
-    found = re.fullmatch(r"[A-Z]+(20|40|80|160)[+-]?", htmode)
+    found = _HTMODE.fullmatch(htmode)
     return f"{found[1]}MHz" if found else ""
 
 
@@ -55,7 +57,7 @@ def _read_bandwidth(row: Row) -> str | None:
 
 
 def _write_bandwidth(row: Row, text: str, staging: Staging) -> None:
-    standard = re.match("[A-Z]+", option(row, "htmode"))
+    standard = _STANDARD.match(option(row, "htmode"))
     if standard is None:
         raise ValueFault("the radio has no htmode whose width could be changed")
     supported = _supported_bandwidths(row)

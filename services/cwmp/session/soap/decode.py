@@ -26,6 +26,7 @@ MAX_ELEMENTS = 150_000
 Message: TypeAlias = m.Request | m.InvalidRequest | m.AcsResponse | m.AcsFault
 
 _IGNORED_HEADERS = frozenset({"NoMoreRequests", "SessionTimeout", "SupportedCWMPVersions"})
+_UNSIGNED = re.compile(r"\+?0*[0-9]{1,10}", re.ASCII)
 _FILE_TYPE = re.compile(r"[1-9]\d*( \S+)+|X \S+ .+", re.DOTALL)
 
 
@@ -181,7 +182,7 @@ class _Arguments:
 
     def unsigned(self, name: str) -> int:
         text = self._scalar(name).strip()
-        if not re.fullmatch(r"\+?0*[0-9]{1,10}", text, re.ASCII) or int(text) > 0xFFFFFFFF:
+        if not _UNSIGNED.fullmatch(text) or int(text) > 0xFFFFFFFF:
             raise self._bad(name, "is no unsignedInt")
         return int(text)
 
