@@ -9,7 +9,7 @@ import pytest
 from cwmp.datamodel.loader import load
 from cwmp.datamodel.service import mapping_directories
 from cwmp.datamodel.tree import Model, Object
-from cwmp.diagnostics import states
+from cwmp.diagnostics import echoserver, states
 from cwmp.diagnostics.definition import STATE, Definition
 from cwmp.diagnostics.service import TESTS
 from cwmp.runtime import Paths
@@ -47,6 +47,23 @@ def test_the_same_parameters(test: Definition) -> None:
     assert set(node.parameters[STATE].type.enum) == set(states.WRITABLE)
     reported = set(node.parameters[STATE].type.reported) - {"Error"}
     assert reported == {states.NONE, states.COMPLETE, *test.errors}
+
+
+def test_the_echo_servers_parameters() -> None:
+    parameters = _object(echoserver.PATH).parameters
+    assert set(parameters) == {*echoserver.INPUTS, *echoserver.Counters().results()}
+    assert {name for name, p in parameters.items() if p.writable} == set(echoserver.INPUTS)
+    for name, item in echoserver.INPUTS.items():
+        for value in (*PROBES, "2001:db8::1"):
+            try:
+                parameters[name].type.check(value)
+                declared = True
+            except ValueError:
+                declared = False
+            taken = not item.check(value)
+            assert declared or not taken, f"{name}: {value[:70]!r}"
+            if name != "SourceIPAddress":  # the mapping language knows only the characters of addresses
+                assert declared == taken, f"{name}: {value[:70]!r}"
 
 
 @pytest.mark.parametrize("test", TESTS, ids=lambda t: t.name)

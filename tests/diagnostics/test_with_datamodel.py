@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 import trio
 from tests.conftest import StartService
 from tests.diagnostics.test_diagnostics_service import Session
 
+from cwmp.contract import Fault
 from cwmp.contract.datamodel import GET_VALUES, SET_VALUES, GetValues, SetValues
 from cwmp.datamodel.service import serve as serve_datamodel
 from cwmp.diagnostics.service import serve
 from ubuskit.client import Client
 
+SERVER = "Device.IP.Diagnostics.UDPEchoConfig."
 ROUTE = "Device.IP.Diagnostics.TraceRoute."
 
 
@@ -66,3 +70,19 @@ async def test_a_route_by_ubus(acs: Acs, client: Client) -> None:
     (hop,) = answer["results"]["RouteHops"]
     assert hop["ErrorCode"] == "3"
     assert (await acs.get(ROUTE))[f"{ROUTE}DiagnosticsState"] == "None"
+
+
+async def test_the_echo_server(acs: Acs) -> None:
+    with pytest.raises(Fault) as caught:
+        await acs.set(SERVER, Interface="Device.IP.Interface.99")
+    assert [p.code for p in caught.value.parameters] == [9007]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    await acs.set(SERVER, Enable="true", UDPPort=port, EchoPlusEnabled="true")
+    with trio.fail_after(10):
+        while (await acs.get(SERVER))[f"{SERVER}PacketsResponded"] == "0":
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+                peer.sendto(b"x", ("127.0.0.1", int(port)))
+    assert (await acs.get(SERVER))[f"{SERVER}BytesReceived"] != "0"
+    await acs.set(SERVER, Enable="false")

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import trio
 
+from cwmp.contract import ParameterFault
 from cwmp.diagnostics import states
 from cwmp.diagnostics.definition import Definition, Failed, Means, Outcome
 from cwmp.diagnostics.record import Record
@@ -49,6 +50,18 @@ class Runner:
         self._log = log
         self._changed = trio.Event()
         self._scope = trio.CancelScope()
+
+    @property
+    def path(self) -> str:
+        return self.record.definition.path
+
+    def parameters(self) -> dict[str, str]:
+        """All parameters by full path."""
+        return self.record.parameters()
+
+    def check(self, values: Mapping[str, str]) -> list[ParameterFault]:
+        """What is wrong with writing `values` (by name without path)."""
+        return self.record.definition.check(values, self.record.inputs)
 
     def write(self, values: Mapping[str, str]) -> None:
         """Write parameters (by name without path) that were checked.

@@ -30,21 +30,23 @@ from cwmp.contract.parameters import (
     set_parameters,
 )
 from cwmp.contract.session import RAISE_EVENT, RaiseEvent
-from cwmp.diagnostics import states
+from cwmp.diagnostics import echoserver, states
 from cwmp.diagnostics.definition import Definition, Means
+from cwmp.diagnostics.echoserver import EchoServer
 from cwmp.diagnostics.interface import device_of
 from cwmp.diagnostics.ipping import IP_PING
 from cwmp.diagnostics.nslookup import NS_LOOKUP
 from cwmp.diagnostics.record import Record
 from cwmp.diagnostics.runner import Runner, perform
 from cwmp.diagnostics.traceroute import TRACE_ROUTE
+from cwmp.diagnostics.udpecho import UDP_ECHO
 from cwmp.runtime import Runtime, StateFile
 from cwmp.runtime.quiet import SessionWatch
 from ubuskit.client import Method, Request
 
 OBJECT = "cwmp.diagnostics"
 
-TESTS: tuple[Definition, ...] = (IP_PING, TRACE_ROUTE, NS_LOOKUP)
+TESTS: tuple[Definition, ...] = (IP_PING, TRACE_ROUTE, NS_LOOKUP, UDP_ECHO)
 """All there are; a new one needs its module, a line here, and its parameters in the data model."""
 
 _EVENT = "8 DIAGNOSTICS COMPLETE"
@@ -84,6 +86,8 @@ class _Service:
             )
             for test in TESTS
         }
+        self._echo = EchoServer(inputs.get(echoserver.NAME), means=self._means, save=self._save_echo)
+        self._owners: tuple[Runner | EchoServer, ...] = (*self._runners.values(), self._echo)
 
     async def start(self) -> None:
         peers = self._runtime.peers
@@ -101,15 +105,15 @@ class _Service:
 
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:
-            for runner in self._runners.values():
-                nursery.start_soon(runner.run)
+            for owner in self._owners:
+                nursery.start_soon(owner.run)
 
     # Parameters
 
     async def _get_parameters(self, args: GetParameters, _request_id: str) -> Parameters:
         found: dict[str, str] = {}
-        for runner in self._runners.values():
-            for name, value in runner.record.parameters().items():
+        for owner in self._owners:
+            for name, value in owner.parameters().items():
                 if any(name.startswith(path) for path in args.paths):
                     found[name] = value
         return Parameters(list(found), list(found.values()))
@@ -118,33 +122,33 @@ class _Service:
         if len(args.names) != len(args.values):
             raise Fault(FaultCode.INTERNAL_ERROR, "as many values as names are needed")
         wanted, wrong = self._sorted(dict(zip(args.names, args.values, strict=True)))
-        for runner, values in wanted:
-            wrong += runner.record.definition.check(values, runner.record.inputs)
+        for owner, values in wanted:
+            wrong += owner.check(values)
         if wrong:
             raise Fault(FaultCode.INVALID_ARGUMENTS, "some parameters cannot be set", wrong)
         if not args.check_only:
-            for runner, values in wanted:
-                self._write(runner, values)
+            for owner, values in wanted:
+                self._write(owner, values)
         return Empty()
 
     def _sorted(
         self, values: Mapping[str, str]
-    ) -> tuple[list[tuple[Runner, dict[str, str]]], list[ParameterFault]]:
-        """Values by test, with names without their path; and what belongs to none."""
-        by_test: dict[str, dict[str, str]] = {}
+    ) -> tuple[list[tuple[Runner | EchoServer, dict[str, str]]], list[ParameterFault]]:
+        """Values by owner, with names without their path; and what belongs to none."""
+        by_owner: dict[Runner | EchoServer, dict[str, str]] = {}
         wrong: list[ParameterFault] = []
         for name, value in values.items():
-            test = next((t for t in TESTS if name.startswith(t.path)), None)
-            if test is None:
+            owner = next((o for o in self._owners if name.startswith(o.path)), None)
+            if owner is None:
                 text = "no test has this parameter"
                 wrong.append(ParameterFault(name, FaultCode.INVALID_PARAMETER_NAME, text))
             else:
-                by_test.setdefault(test.name, {})[name.removeprefix(test.path)] = value
-        return [(self._runners[test], found) for test, found in by_test.items()], wrong
+                by_owner.setdefault(owner, {})[name.removeprefix(owner.path)] = value
+        return list(by_owner.items()), wrong
 
-    def _write(self, runner: Runner, values: Mapping[str, str]) -> None:
+    def _write(self, owner: Runner | EchoServer, values: Mapping[str, str]) -> None:
         try:
-            runner.write(values)
+            owner.write(values)
         except OSError as error:
             raise Fault(
                 FaultCode.INTERNAL_ERROR, f"it could not be recorded durably: {error.strerror}"
@@ -153,13 +157,20 @@ class _Service:
     def _save(self, record: Record) -> None:
         records = {name: runner.record for name, runner in self._runners.items()}
         records[record.definition.name] = record
-        self._inputs.save({name: dict(r.inputs) for name, r in records.items()})
+        self._save_inputs(records, self._echo.inputs)
         self._progress.save(
             {
                 "boot_id": self._runtime.boot_id,
                 "tests": {name: r.to_document() for name, r in records.items()},
             }
         )
+
+    def _save_echo(self, inputs: Mapping[str, str]) -> None:
+        self._save_inputs({name: runner.record for name, runner in self._runners.items()}, inputs)
+
+    def _save_inputs(self, records: Mapping[str, Record], echo: Mapping[str, str]) -> None:
+        inputs = {name: dict(record.inputs) for name, record in records.items()}
+        self._inputs.save({**inputs, echoserver.NAME: dict(echo)})
 
     async def _report(self, definition: Definition, state: str) -> bool:
         await self._runtime.peers.tell(FINISHED, Finished(definition.name, state))
