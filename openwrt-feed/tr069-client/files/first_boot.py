@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,17 +159,20 @@ class Draft:
         return f"now {option}"
 
     def migrate(self, name: str, package: Package, table: Mapping[str, Mapping[str, Target | Gone]]) -> None:
+        count: Counter[str] = Counter()
         for section in package.sections.values():
+            label = f"@{section.type}[{count[section.type]}]" if section.anonymous else section.name
+            count[section.type] += 1
             targets = table.get(section.type)
             if targets is None:
                 if section.type != "cwmp":
-                    self.report.append(f"{name}.{section.name}: a section without counterpart")
+                    self.report.append(f"{name}.{label}: a section without counterpart")
                 continue
             order = list(targets)  # where two options have one target, the table's first one counts
             known = sorted((o for o in section.options if o in targets), key=order.index)
             for option in [*known, *(o for o in section.options if o not in targets)]:
                 outcome = self._migrate_option(targets.get(option, _UNKNOWN), section.options[option])
-                self.report.append(f"{name}.{section.name}.{option}: {outcome}")
+                self.report.append(f"{name}.{label}.{option}: {outcome}")
 
     def _migrate_option(self, target: Target | Gone, value: str | list[str]) -> str:
         if isinstance(target, Gone):
