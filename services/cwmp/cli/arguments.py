@@ -14,6 +14,7 @@ examples:
   cwmp status                                  what the client does, its last error, its next session
   cwmp inform                                  a session with the ACS now
   cwmp inform "2 PERIODIC"                     ... with this event
+  cwmp check                                   why there is no session, and what to do
   cwmp history                                 the last sessions, RPC by RPC
   cwmp trace follow                            what is said between us and the ACS, as it happens
   cwmp get Device.DeviceInfo.                  everything below a path that ends in a dot
@@ -25,7 +26,8 @@ examples:
   cwmp --json get Device.DeviceInfo. | jq .
 
 exit codes:
-  0 done   1 refused, with a fault on stderr   2 wrong usage   3 a service or the bus is not reachable
+  0 done   1 refused, with a fault on stderr (check: something is wrong)   2 wrong usage
+  3 a service or the bus is not reachable
 """
 
 
@@ -50,6 +52,17 @@ def parser(environ: Mapping[str, str] = os.environ) -> argparse.ArgumentParser:
     inform = commands.add_parser("inform", parents=[common], help="open a session with the ACS now")
     inform.add_argument(
         "event", nargs="?", default="", metavar="EVENT", help='an event code such as "2 PERIODIC"'
+    )
+    check = commands.add_parser("check", parents=[common], help="why there is no session, and what to do")
+    check.add_argument("--inform", action="store_true", help="open a real session, too")
+    check.add_argument(
+        "--uci-dir",
+        metavar="PATH",
+        default=environ.get("UCI_CONFIG_DIR") or "/etc/config",
+        help="the configuration (UCI_CONFIG_DIR)",
+    )
+    check.add_argument(
+        "--sysroot", metavar="PATH", default=environ.get("CWMP_SYSROOT") or "/", help=argparse.SUPPRESS
     )
     commands.add_parser("history", parents=[common], help="the last sessions, each RPC with its duration")
     trace = commands.add_parser("trace", parents=[common], help="the messages to and from the ACS, redacted")

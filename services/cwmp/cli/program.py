@@ -13,6 +13,7 @@
 | add      | cwmp.datamodel ``add{object}``    | ``{instance, path, status}``                     |
 | del      | cwmp.datamodel ``del{object}``    | ``{status}``                                     |
 
+`check` is by itself (`check`), but for ``--inform``.
 `next` is the page to ask for next. A reply with ``fault`` is a refusal.
 """
 
@@ -28,6 +29,7 @@ from typing import Any
 
 from cwmp.cli.arguments import parser
 from cwmp.cli.bus import DATAMODEL, SESSION, Bus, Reply, Unreachable
+from cwmp.cli.check import Report, check, inform
 from cwmp.cli.history import history
 from cwmp.cli.trace import trace
 from cwmp.contract.faults import Fault
@@ -43,6 +45,8 @@ def run(arguments: list[str]) -> int:
     """Run the command line; the exit code."""
     options = parser().parse_args(arguments)
     try:
+        if options.command == "check":
+            return _check(options)
         with BlockingClient(options.bus, connect_timeout=min(options.timeout, 1.0)) as client:
             reply, lines = _COMMANDS[options.command](Bus(client, options.timeout), options)
             _show(reply, lines, options.json)
@@ -58,6 +62,24 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:  # how `trace follow` ends
         pass
     return DONE
+
+
+def _check(options: argparse.Namespace) -> int:
+    """The one command that works without the services; the bus is needed for ``--inform`` only."""
+    report = check(options)
+    found = report.tables() if options.json else []
+    if not options.json:
+        _show(None, report.lines(), False)
+    if options.inform and not report.wrong:
+        with BlockingClient(options.bus, connect_timeout=min(options.timeout, 1.0)) as client:
+            session = Report(inform(Bus(client, options.timeout), options.timeout))
+            found += session.tables() if options.json else []
+            if not options.json:
+                _show(None, session.lines(), False)
+            report.wrong = session.wrong
+    if options.json:
+        _show(found, iter(()), True)
+    return REFUSED if report.wrong else DONE
 
 
 def _show(reply: Any, lines: Iterator[str], as_json: bool) -> None:
