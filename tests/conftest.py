@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import hypothesis
 import pytest
 import trio
 
@@ -19,6 +20,9 @@ from cwmp.runtime import Paths, Runtime, run
 from cwmp.runtime.service import Serve
 from ubuskit import broker
 from ubuskit.client import Client, open_client
+
+hypothesis.settings.register_profile("suite", deadline=None)  # how long an example takes proves nothing
+hypothesis.settings.load_profile("suite")
 
 StartService = Callable[..., Awaitable[Runtime]]
 
