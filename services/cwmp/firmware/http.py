@@ -233,9 +233,13 @@ class Connection:
 
 async def _secured(stream: trio.abc.Stream, host: str, make_tls: MakeTls) -> trio.abc.Stream:
     # Not https_compatible: a body that ends with the connection must end with a proper close_notify, or
-    # whoever cuts the connection shortens the file unnoticed.
+    # whoever cuts the connection shortens the file unnoticed. Some builds of Python tell OpenSSL to look away.
+    import ssl  # noqa: PLC0415  # whoever made the context has it already
+
     try:
-        secured = trio.SSLStream(stream, make_tls(), server_hostname=host)
+        context = make_tls()
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+        secured = trio.SSLStream(stream, context, server_hostname=host)
         await secured.do_handshake()
     except BaseException:
         await trio.aclose_forcefully(stream)
