@@ -7,8 +7,8 @@ counts, caches of types, code that specialises itself. So a child copies the pag
 done is to leave it less to write and fewer pages to write on:
 
 1. What a service would import or read only later is there before the fork (`load`).
-2. What the interpreter notes on objects when it first meets them is noted before the fork, and a cache that
-   holds references to names that nobody needs any more is emptied (`settle`).
+2. A cache of the interpreter that holds references to names of the start is emptied (`settle`): a child that
+   uses it would let go of them one by one.
 3. Free blocks between the master's objects are used up: a child's new objects lie together on pages of its own.
 4. The collector never looks at what was there before the fork.
 
@@ -72,8 +72,6 @@ def load(services: Iterable[str]) -> dict[str, Serve]:
 def settle() -> list[object]:
     """Leave a child as little as possible to write on; the result is ballast, to be kept until the process ends."""
     gc.collect()
-    for kind in _types(object):
-        hasattr(kind, "_no_such_attribute")  # it gets the number that attribute caches know it by
     clear: Callable[[], None] = getattr(sys, "_clear_type_cache", lambda: None)
     clear()
     with contextlib.suppress(OSError, AttributeError):  # a C library without it
@@ -81,19 +79,6 @@ def settle() -> list[object]:
     ballast = list(_ballast()) if sys.maxsize > 2**32 and sys.implementation.name == "cpython" else []
     gc.freeze()
     return ballast
-
-
-def _types(top: type) -> Iterable[type]:
-    """`top` and all classes below it."""
-    found: dict[type, None] = {top: None}
-    waiting = [top]
-    while waiting:
-        kinds: list[type] = type.__subclasses__(waiting.pop())
-        for kind in kinds:
-            if kind not in found:
-                found[kind] = None
-                waiting.append(kind)
-    return found
 
 
 def _ballast() -> Iterable[object]:
