@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 import subprocess
@@ -9,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from tests.feed.packages import FEED, PROJECT, Installed, describe
+from tests.feed.packages import FEED, PROJECT, SITE_PACKAGES, Installed, describe, make
 
 from cwmp.runtime.config import OPTIONS, Config
 from ubuskit.uci import Uci
@@ -93,6 +94,20 @@ def test_user_and_conffiles(tmp_path: Path) -> None:
     found = describe("tr069-client", tmp_path)
     assert found["user"] == ["cwmp=7547:cwmp=7547"]
     assert found["conffile"] == ["/etc/config/cwmp"]
+
+
+@pytest.mark.parametrize(("package", "module"), [("python3-h11", "h11"), ("python3-trio", "trio")])
+def test_packages_of_others_are_built_from_what_their_hash_names(
+    package: str, module: str, open_dir: Path
+) -> None:
+    archives = os.environ.get("CWMP_FEED_DL")
+    if not archives:
+        pytest.skip("CWMP_FEED_DL does not name a directory with the source distributions")
+    make(package, f"install-{package}", open_dir, DL_DIR=Path(archives).absolute())
+    there = open_dir / "root" / SITE_PACKAGES / module
+    assert (there / "__init__.pyc").exists()
+    assert not list(there.rglob("*.py"))
+    assert not list(there.rglob("_tests"))
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)
