@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +23,7 @@ from ubuskit.uci import Uci
 
 T = TypeVar("T")
 USERS = {"admin": User("secret", write=True), "guest": User("guest")}
-_HOSTS = 700
+_HOSTS = 720
 
 
 class Lab:
@@ -42,7 +45,12 @@ class Lab:
     def start(self) -> None:
         self._thread.start()
         if not self._ready.wait(60) or self._error is not None:
-            raise RuntimeError("the lab did not start") from self._error
+            raise RuntimeError(f"the lab did not start:\n{self.log()}") from self._error
+
+    def log(self) -> str:
+        """What the router's services said."""
+        path = self._directory / "log"
+        return path.read_text() if path.exists() else ""
 
     def stop(self) -> None:
         self.do_sync(self._stop.set)
@@ -65,13 +73,38 @@ class Lab:
     def kill(self, service: str) -> None:
         self.do_sync(self.router.kill, service)
 
+    def hold_down(self, service: str) -> None:
+        """Kill a service, and keep who would start it again from doing so until `let_up`."""
+        os.kill(self.do_sync(self.router.suite_pid), signal.SIGSTOP)
+        self.kill(service)
+        self.do(self._gone, _object(service))
+
+    def let_up(self, service: str) -> None:
+        """Let a service that was held down start again; returns when it is there."""
+        os.kill(self.do_sync(self.router.suite_pid), signal.SIGCONT)
+        self.wait_for(service)
+
+    def slow_file(self, size: int, sent: int) -> str:
+        """The URL of a file that never comes to its end."""
+        return self.do(self._serve_slowly, size, sent)
+
     def wait_for(self, service: str) -> None:
         """Until a service's object is on the bus."""
-        self.do(self._there, "cwmp" if service == "session" else f"cwmp.{service}")
+        self.do(self._there, _object(service))
 
-    def wait_idle(self, result: str) -> dict[str, Any]:
-        """Until no session is open and the last one ended like this; what `cwmp status` says then."""
-        return self.do(self._idle, result)
+    def sessions(self) -> int:
+        """How many sessions there were since the service started."""
+        return int(self.call("cwmp", "status")["statistics"]["sessions"])
+
+    def inform(self, result: str = "success") -> None:
+        """Have a session, and see it end like this."""
+        before = self.sessions()
+        self.call("cwmp", "inform")
+        self.wait_idle(result, before)
+
+    def wait_idle(self, result: str, before: int = 0) -> None:
+        """Until no session is open, there were more than `before`, and the last one ended like this."""
+        self.do(self._idle, result, before)
 
     def _main(self) -> None:
         try:
@@ -99,6 +132,7 @@ class Lab:
                 open_client(str(self.router.paths.bus)) as self.bus,
                 trio.open_nursery() as nursery,
             ):
+                self._nursery = nursery
                 await self._own_objects()
                 self._lease_addresses()
                 groups = read_acls(ACLS, HERE / "acl.d")
@@ -110,7 +144,7 @@ class Lab:
                 self.url = f"http://{host}:{port}"
                 nursery.start_soon(self._end_sessions)
                 for service in SERVICES:
-                    await self._there("cwmp" if service == "session" else f"cwmp.{service}")
+                    await self._there(_object(service))
                 self._ready.set()
                 await self._stop.wait()
                 nursery.cancel_scope.cancel()
@@ -145,12 +179,30 @@ class Lab:
             while not await self.bus.lookup(path):
                 await self._something()
 
-    async def _idle(self, result: str) -> dict[str, Any]:
+    async def _gone(self, path: str) -> None:
+        with trio.fail_after(20):
+            while await self.bus.lookup(path):
+                await self._something()
+
+    async def _serve_slowly(self, size: int, sent: int) -> str:
+        async def serve(stream: trio.SocketStream) -> None:
+            head = f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n"
+            with suppress(trio.BrokenResourceError):
+                await stream.receive_some()
+                await stream.send_all(head.encode() + bytes(sent))
+                while await stream.receive_some():
+                    pass
+
+        listeners = await self._nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
+        return f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}/image.bin?token=abc"
+
+    async def _idle(self, result: str, before: int) -> None:
         with trio.fail_after(20):
             while True:
                 status = await self.bus.call("cwmp", "status")
-                if status["session"] == "idle" and status["last_session"]["result"] == result:
-                    return status
+                ended = status["session"] == "idle" and status["last_session"]["result"] == result
+                if ended and status["statistics"]["sessions"] > before:
+                    return
                 await self._something()
 
     async def _something(self) -> None:
@@ -160,3 +212,7 @@ class Lab:
         with trio.move_on_after(0.2):
             await heard.wait()
         await listener.close()
+
+
+def _object(service: str) -> str:
+    return "cwmp" if service == "session" else f"cwmp.{service}"

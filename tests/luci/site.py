@@ -71,6 +71,8 @@ class Dispatcher:
         path = urlsplit(request.target).path
         if path == "/favicon.ico":
             return Response(204)
+        if path == "/cgi-bin/cgi-exec":  # by which interface the browser reaches the router
+            return _json({})
         cookie = SimpleCookie(request.headers.get("cookie", "")).get("sysauth")
         session = self._endpoint.session(cookie.value if cookie else "")
         parts = path.removeprefix(SCRIPT).strip("/").split("/")
@@ -86,7 +88,7 @@ class Dispatcher:
             return Response(404)
         allowed = self._allowed(session, parts)
         if allowed is None:
-            return Response(403)
+            return Response(403, b"Forbidden", _HTML)
         return Response(200, self._page(session, parts, entry, readonly=allowed == "read"), _HTML)
 
     def _allowed(self, session: Session, parts: list[str]) -> str | None:

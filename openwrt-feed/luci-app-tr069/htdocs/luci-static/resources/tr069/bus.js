@@ -103,6 +103,9 @@ return baseclass.extend({
 
 	status: declare('cwmp', 'status'),
 	inform: declare('cwmp', 'inform', [ 'event' ]),
+	history: declare('cwmp', 'history'),
+	trace: declare('cwmp', 'trace', [ 'enable' ]),
+	traced: declare('cwmp', 'traced', [ 'since' ]),
 
 	/* [{name, writable}] */
 	names: (path, nextLevel) => whole(page => callNames(path, nextLevel, page), 'names'),

@@ -62,7 +62,7 @@ return view.extend({
 		this.fields = FIELDS.map(field);
 		this.fields.forEach(f => f.input.addEventListener('input', () => this.check(f)));
 		this.start = page.button('apply', _('Start'), () => this.run(), { 'id': 'tr069-start', 'disabled': bus.mayWrite() ? null : '' });
-		this.stop = page.button('reset', _('Stop'), () => this.halt(), { 'id': 'tr069-stop', 'disabled': '' });
+		this.stop = page.button('reset', _('Stop'), () => this.halt(), { 'id': 'tr069-stop', 'hidden': '' });
 		this.result = E('div');
 		this.last = E('div');
 		this.message = E('div');
@@ -109,10 +109,10 @@ return view.extend({
 		const { Repetitions, ...args } = given;
 
 		this.stopped = false;
-		this.stop.disabled = false;
+		this.stop.hidden = false;
 		dom.content(this.message, []);
 		await this.series(+Repetitions, { ...args, NumberOfRepetitions: '1' });
-		this.stop.disabled = true;
+		this.stop.hidden = true;
 	},
 
 	/* Packets one after the other, until they are through or something is in the way. */

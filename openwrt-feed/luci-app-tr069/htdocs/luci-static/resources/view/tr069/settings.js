@@ -30,10 +30,10 @@ const GROUPS = [
 /* group, option, kind, title, help; then what else there is to say of it */
 const OPTIONS = [
 	[ 'acs', 'enable', 'flag', _('Enabled'), _('Let the ACS manage this router.'), { initial: '1' } ],
-	[ 'acs', 'acs_url', 'value', _('ACS URL'), _('Changing it makes this router introduce itself anew.'), { validate: url, placeholder: 'https://acs.example.com/' } ],
+	[ 'acs', 'acs_url', 'value', _('ACS URL'), _('As in https://acs.example.com/. After a change this router introduces itself anew.'), { validate: url } ],
 	[ 'acs', 'username', 'value', _('User name'), _('For the ACS.'), { validate: text(256) } ],
 	[ 'acs', 'password', 'secret', _('Password'), _('For the ACS.'), { validate: text(256) } ],
-	[ 'acs', 'ca_file', 'value', _('CA file'), _('Certificates (PEM) that the certificate of the ACS must come from. Empty: those of the system.'), { validate: text(256), placeholder: '/etc/ssl/certs/ca-certificates.crt' } ],
+	[ 'acs', 'ca_file', 'value', _('CA file'), _('Certificates (PEM) that the certificate of the ACS must come from. Empty: those of the system.'), { validate: text(256) } ],
 	[ 'acs', 'provisioning_code', 'value', _('Provisioning code'), _('What the operator calls the kind of service; the ACS may change it.'), { validate: text(64) } ],
 
 	[ 'schedule', 'periodic_inform_enable', 'flag', _('Periodic Inform'), _('Call the ACS in regular intervals.'), { initial: '1' } ],
@@ -42,6 +42,9 @@ const OPTIONS = [
 		validate: matching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?$/, _('Use a date and time like 2026-01-31T03:00:00Z.')), placeholder: '0001-01-01T00:00:00Z' } ],
 	[ 'schedule', 'retry_minimum_wait_interval', 'value', _('First wait after a failure'), _('Seconds, at least.'), { validate: whole(1, 65535), placeholder: '5' } ],
 	[ 'schedule', 'retry_interval_multiplier', 'value', _('Growth of the wait'), _('By how much the wait grows with each failure, in thousandths: 2000 doubles it.'), { validate: whole(1000, 65535), placeholder: '2000' } ],
+
+	[ 'schedule', 'default_active_notification_throttle', 'value', _('Pause between notifications'), _('Seconds that changes of parameters are collected before the ACS is called for them.'), { validate: whole(0, 4294967295), placeholder: '0' } ],
+	[ 'schedule', 'notification_poll_interval', 'value', _('Looking for changes'), _('Seconds from one look at the parameters that the ACS wants to hear of to the next.'), { validate: whole(1, 86400), placeholder: '30' } ],
 
 	[ 'request', 'connection_request_enable', 'flag', _('Enabled'), _('Listen for connection requests.'), { initial: '1' } ],
 	[ 'request', 'connection_request_username', 'value', _('User name'), _('That the ACS must give.'), { validate: text(256) } ],
@@ -53,7 +56,7 @@ const OPTIONS = [
 
 	[ 'device', 'manufacturer', 'value', _('Manufacturer'), '', { validate: text(64) } ],
 	[ 'device', 'manufacturer_oui', 'value', _('Manufacturer OUI'), _('Six upper-case hexadecimal digits.'), {
-		validate: matching(/^[0-9A-F]{6}$/, _('Use six upper-case hexadecimal digits.')), placeholder: '02005E' } ],
+		validate: matching(/^[0-9A-F]{6}$/, _('Use six upper-case hexadecimal digits.')) } ],
 	[ 'device', 'product_class', 'value', _('Product class'), '', { validate: text(64) } ],
 	[ 'device', 'serial_number', 'value', _('Serial number'), _('With OUI and product class, what the ACS knows this router by.'), { validate: text(64) } ],
 
