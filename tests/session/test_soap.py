@@ -88,6 +88,7 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda m: type(m).__name__)
+    soap.ScheduleInformResponse(),
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2", "1.4"])
 def test_every_message_is_valid_against_its_schema(message: object, version: str) -> None:
     assert_valid(sent(message, version=version, id="i & <1>"), min(int(version[2:]), 2))

@@ -22,6 +22,7 @@ VALUE_CHANGE = "4 VALUE CHANGE"
 CONNECTION_REQUEST = "6 CONNECTION REQUEST"
 TRANSFER_COMPLETE = "7 TRANSFER COMPLETE"
 DIAGNOSTICS_COMPLETE = "8 DIAGNOSTICS COMPLETE"
+M_SCHEDULE_INFORM = "M ScheduleInform"
 M_REBOOT = "M Reboot"
 
 MAX_ENTRIES = 64
@@ -75,7 +76,7 @@ RULES: Mapping[str, Rule] = {
     "13 WAKEUP": Rule(False, Ack.INFORM, Keep.BOOT, 4),
     "14 HEARTBEAT": Rule(False, Ack.INFORM, Keep.BOOT, 4),
     M_REBOOT: Rule(True, Ack.INFORM, Keep.ALWAYS),
-    "M ScheduleInform": Rule(True, Ack.INFORM, Keep.ALWAYS),
+    M_SCHEDULE_INFORM: Rule(True, Ack.INFORM, Keep.ALWAYS),
     "M Download": Rule(True, Ack.TRANSFER_COMPLETE, Keep.ALWAYS),
     "M ScheduleDownload": Rule(True, Ack.TRANSFER_COMPLETE, Keep.ALWAYS, 2),
     "M Upload": Rule(True, Ack.TRANSFER_COMPLETE, Keep.ALWAYS),

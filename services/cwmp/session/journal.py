@@ -1,7 +1,7 @@
 """What the session service must still know after kill -9 or a power cut.
 
 One document on flash: the events not delivered, RetryCount, for which URL and device BOOTSTRAP was raised, the
-Reboots asked for, the transfers the ACS confirmed. Every change that matters is one write, and nothing is
+Reboots and Informs asked for, the transfers the ACS confirmed. Every change that matters is one write, and nothing is
 acknowledged, replied or acted upon before it (DESIGN sections 9 and 12).
 
 Flash wears, and a periodic Inform every few minutes must not wear it: "2 PERIODIC" is kept in the volatile
@@ -17,7 +17,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from cwmp.runtime import StateFile
-from cwmp.session.events import BOOT, BOOTSTRAP, PERIODIC, Event, EventQueue
+from cwmp.session.events import (
+    BOOT,
+    BOOTSTRAP,
+    M_SCHEDULE_INFORM,
+    PERIODIC,
+    SCHEDULED,
+    Event,
+    EventQueue,
+)
+from cwmp.session.scheduled import Moment, ScheduledInforms
 
 VERSION = 1
 
@@ -45,6 +54,8 @@ class Journal:
         """BOOTSTRAP was raised: results of transfers are not for the new ACS (3.7.1.5)."""
         self.confirmed: list[str] = [i for i in _get(document, "confirmed", list, []) if isinstance(i, str)]
         """Ids of transfers whose TransferComplete the ACS has answered, but their owner does not know."""
+        self.scheduled = ScheduledInforms.from_list(document.get("scheduled"))
+        """Informs asked for by ScheduleInform that are not due yet; change them by the methods below."""
         self._periodic_on_flash = PERIODIC in self.queue
         found = volatile.load()
         if "periodic" in found:
@@ -60,6 +71,7 @@ class Journal:
         self.queue.rebooted(self.reboots)
         self.reboots = []
         self.reboot_due = False
+        self.scheduled.booted(boot_id)
         self._save()
         return True
 
@@ -85,6 +97,21 @@ class Journal:
         for event in events:
             self.queue.raise_event(event)
         self._save()
+
+    def inform_scheduled(self, delay: int, command_key: str, now: Moment) -> bool:
+        """ScheduleInform asks for an Inform in `delay` seconds; False when there are too many."""
+        added = self.scheduled.add(delay, command_key, now)
+        self._save()
+        return added
+
+    def informs_due(self, now: Moment) -> None:
+        """Make events of the scheduled Informs that are due."""
+        keys = self.scheduled.due(now)
+        if keys:
+            self.queue.raise_event(Event(SCHEDULED))
+            for key in keys:
+                self.queue.raise_event(Event(M_SCHEDULE_INFORM, key))
+            self._save()
 
     def reboot_asked(self, command_key: str) -> None:
         self.reboots = [*self.reboots, command_key][-64:]
@@ -148,6 +175,7 @@ class Journal:
             "reboot_due": self.reboot_due,
             "discard_transfers": self.discard_transfers,
             "confirmed": self.confirmed,
+            "scheduled": self.scheduled.to_list(),
         }
         self._flash.save(document)
         kept = {"periodic": periodic and not self._periodic_on_flash, "open": self.open}

@@ -20,6 +20,7 @@ from cwmp.contract import firmware as fw
 from cwmp.runtime import Peers, StreamLost
 from cwmp.session import soap
 from cwmp.session.journal import Journal
+from cwmp.session.scheduled import MAX_SCHEDULED, Moment
 
 _STREAM_ATTEMPTS = 3
 
@@ -36,6 +37,7 @@ _ALLOWED: Mapping[type, frozenset[int]] = {
     soap.Reboot: _ANY | {9003},
 }
 
+    soap.ScheduleInform: _ANY | {9003},
 METHODS = tuple(request.__name__ for request in _ALLOWED)
 """What GetRPCMethods tells: exactly what answers here."""
 
@@ -53,6 +55,7 @@ class AcsRequests:
         before_download: Callable[[], Awaitable[None]],
     ) -> None:
         self.count = 0
+        moment: Callable[[], Moment],
         """How many were carried out or refused."""
         self._peers = peers
         self._journal = journal
@@ -61,6 +64,7 @@ class AcsRequests:
         self._before_download = before_download
 
     async def serve(self, request: soap.Request) -> soap.Response | Fault:
+        self._moment = moment
         """The response to `request`, or the fault that refuses it."""
         method = type(request).__name__
         self.count += 1
@@ -181,6 +185,12 @@ def _printable(text: str) -> str:
 
 
 def _summary(request: soap.Request) -> str:
+    async def _schedule_inform(self, request: soap.ScheduleInform) -> soap.Response:
+        """Written down before it is answered; whoever runs the sessions looks when the next is due."""
+        if not self._journal.inform_scheduled(request.delay_seconds, request.command_key, self._moment()):
+            raise Fault(FaultCode.INTERNAL_ERROR, f"more than {MAX_SCHEDULED} Informs are scheduled")
+        return soap.ScheduleInformResponse()
+
     """A request in a few words; values and credentials are not among them."""
     match request:
         case soap.GetParameterValues(names) | soap.SetParameterValues(names):
@@ -192,6 +202,7 @@ def _summary(request: soap.Request) -> str:
             what = f" {name}"
         case soap.Download():
             what = f" {request.file_type!r}, key {request.command_key!r}"
+        soap.ScheduleInform: _schedule_inform,
         case soap.Reboot(key):
             what = f" key {key!r}"
         case _:
@@ -211,3 +222,5 @@ def _result(response: soap.Response) -> str:
             return f"status {status}"
         case _:
             return "done"
+        case soap.ScheduleInform(delay, key):
+            what = f" in {delay} s, key {key!r}"

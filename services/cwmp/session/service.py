@@ -34,6 +34,7 @@ from cwmp.session.http import Transport
 from cwmp.session.journal import VERSION, Journal
 from cwmp.session.rpc import AcsRequests
 from cwmp.session.schedule import Periodic, date_time, local_date_time, unix_time
+from cwmp.session.scheduled import Moment
 from cwmp.session.status import LastSession, Statistics
 from cwmp.session.trace import Trace
 from cwmp.session.transfers import Transfers
@@ -148,6 +149,7 @@ class _Service:
             if not self._rebooting and not self._idle_reason():
                 if self._agenda.periodic_due(wall=time.time(), now=now):
                     self._raise([ev.Event(ev.PERIODIC)])
+                self._raise_scheduled()
                 due, why = self._agenda.next(now)
                 if self._agenda.by_event and not self._journal.queue and not self._transfers:
                     self._agenda.nothing_left()
@@ -156,6 +158,8 @@ class _Service:
                     await self._session(why)
                     continue
                 until = min(until, self._agenda.next_look(now))
+                if (wait := self._journal.scheduled.wait(self._moment())) is not None:
+                    until = min(until, now + wait)
             with trio.move_on_at(until):
                 await self._wake.wait()
             self._wake = trio.Event()
@@ -216,6 +220,16 @@ class _Service:
             self._agenda.event(event.code)
         self._woken()
         return durable
+
+    def _moment(self) -> Moment:
+        return Moment(self._runtime.boot_id, time.monotonic(), time.time())
+
+    def _raise_scheduled(self) -> None:
+        """Informs the ACS has scheduled become events when they are due (A.3.2.10)."""
+        now = self._moment()
+        if self._journal.scheduled.wait(now) == 0:
+            self._durably(lambda: self._journal.informs_due(now))
+            self._agenda.event(ev.SCHEDULED)
 
     # One session
 
@@ -300,6 +314,7 @@ class _Service:
             self._log,
             limit=max(config.session_timeout - 5.0, 20.0),
             before_download=self._transfers.ready_for_download,
+            moment=self._moment,
         )
         transport = Transport(
             url,

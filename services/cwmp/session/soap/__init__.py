@@ -37,6 +37,8 @@ from cwmp.session.soap.messages import (
     Response,
     SetParameterValues,
     SetParameterValuesResponse,
+    ScheduleInform,
+    ScheduleInformResponse,
     TransferComplete,
     TransferCompleteResponse,
 )
@@ -80,5 +82,7 @@ __all__ = [
     "TransferCompleteResponse",
     "ValueList",
     "encode",
+    "ScheduleInform",
+    "ScheduleInformResponse",
     "namespace",
 ]

@@ -186,6 +186,18 @@ class _Arguments:
             raise self._bad(name, "is no unsignedInt")
         return int(text)
 
+    def integer(self, name: str) -> int:
+        text = self._scalar(name).strip()
+        if not re.fullmatch(r"[+-]?0*[0-9]{1,10}", text, re.ASCII) or not -(2**31) <= int(text) < 2**31:
+            raise self._bad(name, "is no int")
+        return int(text)
+
+    def positive(self, name: str) -> int:
+        value = self.unsigned(name)
+        if not value:
+            raise self._bad(name, "is 0")
+        return value
+
     def object_name(self) -> str:
         name = self.string("ObjectName", 256)
         if not name.endswith("."):
@@ -268,3 +280,4 @@ _RESPONSES: dict[str, Callable[[Element], m.AcsResponse]] = {
     "TransferCompleteResponse": lambda _: m.TransferCompleteResponse(),
     "GetRPCMethodsResponse": _method_list,
 }
+    "ScheduleInform": lambda a: m.ScheduleInform(a.positive("DelaySeconds"), a.string("CommandKey", 32)),

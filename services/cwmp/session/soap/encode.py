@@ -177,3 +177,4 @@ _WRITERS: dict[type, Callable[[Any], str | tuple[str, ValueList | InfoList]]] = 
     m.DownloadResponse: _download,
     m.RebootResponse: lambda _: "<cwmp:RebootResponse/>",
 }
+    m.ScheduleInformResponse: lambda _: "<cwmp:ScheduleInformResponse/>",

@@ -102,6 +102,14 @@ Request: TypeAlias = (
 class InvalidRequest:
     """A request that is answered by `fault` at once: a method nobody knows, or arguments against the schema."""
 
+@dataclass(frozen=True, slots=True)
+class ScheduleInform:
+    """A.3.2.10; `delay_seconds` in s, more than 0."""
+
+    delay_seconds: int
+    command_key: str
+
+
     method: str
     fault: Fault
 
@@ -113,6 +121,7 @@ class InvalidRequest:
 class InformResponse:
     """A.3.3.1; MaxEnvelopes is ignored."""
 
+    | ScheduleInform
 
 @dataclass(frozen=True, slots=True)
 class TransferCompleteResponse:
@@ -230,3 +239,9 @@ Response: TypeAlias = (
     | DownloadResponse
     | RebootResponse
 )
+@dataclass(frozen=True, slots=True)
+class ScheduleInformResponse:
+    pass
+
+
+    | ScheduleInformResponse
