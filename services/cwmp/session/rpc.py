@@ -35,9 +35,9 @@ _ALLOWED: Mapping[type, frozenset[int]] = {
     soap.DeleteObject: _ANY | {9003, 9005},
     soap.Download: _ANY | {9000, 9003, 9004, 9010, 9012, 9013},
     soap.Reboot: _ANY | {9003},
+    soap.ScheduleInform: _ANY | {9003},
 }
 
-    soap.ScheduleInform: _ANY | {9003},
 METHODS = tuple(request.__name__ for request in _ALLOWED)
 """What GetRPCMethods tells: exactly what answers here."""
 
@@ -53,18 +53,18 @@ class AcsRequests:
         *,
         limit: float,
         before_download: Callable[[], Awaitable[None]],
+        moment: Callable[[], Moment],
     ) -> None:
         self.count = 0
-        moment: Callable[[], Moment],
         """How many were carried out or refused."""
         self._peers = peers
         self._journal = journal
         self._log = log
         self._limit = limit
         self._before_download = before_download
+        self._moment = moment
 
     async def serve(self, request: soap.Request) -> soap.Response | Fault:
-        self._moment = moment
         """The response to `request`, or the fault that refuses it."""
         method = type(request).__name__
         self.count += 1
@@ -157,6 +157,12 @@ class AcsRequests:
         self._journal.reboot_asked(request.command_key)
         return soap.RebootResponse()
 
+    async def _schedule_inform(self, request: soap.ScheduleInform) -> soap.Response:
+        """Written down before it is answered; whoever runs the sessions looks when the next is due."""
+        if not self._journal.inform_scheduled(request.delay_seconds, request.command_key, self._moment()):
+            raise Fault(FaultCode.INTERNAL_ERROR, f"more than {MAX_SCHEDULED} Informs are scheduled")
+        return soap.ScheduleInformResponse()
+
     _HANDLERS: Mapping[type, Callable[[AcsRequests, Any], Awaitable[soap.Response]]] = {
         soap.GetRPCMethods: _get_rpc_methods,
         soap.SetParameterValues: _set_parameter_values,
@@ -166,6 +172,7 @@ class AcsRequests:
         soap.DeleteObject: _delete_object,
         soap.Download: _download,
         soap.Reboot: _reboot,
+        soap.ScheduleInform: _schedule_inform,
     }
 
 
@@ -185,12 +192,6 @@ def _printable(text: str) -> str:
 
 
 def _summary(request: soap.Request) -> str:
-    async def _schedule_inform(self, request: soap.ScheduleInform) -> soap.Response:
-        """Written down before it is answered; whoever runs the sessions looks when the next is due."""
-        if not self._journal.inform_scheduled(request.delay_seconds, request.command_key, self._moment()):
-            raise Fault(FaultCode.INTERNAL_ERROR, f"more than {MAX_SCHEDULED} Informs are scheduled")
-        return soap.ScheduleInformResponse()
-
     """A request in a few words; values and credentials are not among them."""
     match request:
         case soap.GetParameterValues(names) | soap.SetParameterValues(names):
@@ -202,9 +203,10 @@ def _summary(request: soap.Request) -> str:
             what = f" {name}"
         case soap.Download():
             what = f" {request.file_type!r}, key {request.command_key!r}"
-        soap.ScheduleInform: _schedule_inform,
         case soap.Reboot(key):
             what = f" key {key!r}"
+        case soap.ScheduleInform(delay, key):
+            what = f" in {delay} s, key {key!r}"
         case _:
             what = ""
     return _printable(type(request).__name__ + what)
@@ -222,5 +224,3 @@ def _result(response: soap.Response) -> str:
             return f"status {status}"
         case _:
             return "done"
-        case soap.ScheduleInform(delay, key):
-            what = f" in {delay} s, key {key!r}"

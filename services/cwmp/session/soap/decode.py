@@ -267,6 +267,7 @@ _REQUESTS: dict[str, Callable[[_Arguments], m.Request]] = {
     "DeleteObject": lambda a: m.DeleteObject(a.object_name(), a.string("ParameterKey", 32)),
     "Download": _download,
     "Reboot": lambda a: m.Reboot(a.string("CommandKey", 32)),
+    "ScheduleInform": lambda a: m.ScheduleInform(a.positive("DelaySeconds"), a.string("CommandKey", 32)),
 }
 
 
@@ -280,4 +281,3 @@ _RESPONSES: dict[str, Callable[[Element], m.AcsResponse]] = {
     "TransferCompleteResponse": lambda _: m.TransferCompleteResponse(),
     "GetRPCMethodsResponse": _method_list,
 }
-    "ScheduleInform": lambda a: m.ScheduleInform(a.positive("DelaySeconds"), a.string("CommandKey", 32)),

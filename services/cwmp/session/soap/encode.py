@@ -176,5 +176,5 @@ _WRITERS: dict[type, Callable[[Any], str | tuple[str, ValueList | InfoList]]] = 
     m.DeleteObjectResponse: _status("DeleteObjectResponse"),
     m.DownloadResponse: _download,
     m.RebootResponse: lambda _: "<cwmp:RebootResponse/>",
-}
     m.ScheduleInformResponse: lambda _: "<cwmp:ScheduleInformResponse/>",
+}

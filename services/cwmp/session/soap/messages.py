@@ -86,6 +86,14 @@ class Reboot:
     command_key: str
 
 
+@dataclass(frozen=True, slots=True)
+class ScheduleInform:
+    """A.3.2.10; `delay_seconds` in s, more than 0."""
+
+    delay_seconds: int
+    command_key: str
+
+
 Request: TypeAlias = (
     GetRPCMethods
     | SetParameterValues
@@ -95,20 +103,13 @@ Request: TypeAlias = (
     | DeleteObject
     | Download
     | Reboot
+    | ScheduleInform
 )
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidRequest:
     """A request that is answered by `fault` at once: a method nobody knows, or arguments against the schema."""
-
-@dataclass(frozen=True, slots=True)
-class ScheduleInform:
-    """A.3.2.10; `delay_seconds` in s, more than 0."""
-
-    delay_seconds: int
-    command_key: str
-
 
     method: str
     fault: Fault
@@ -121,7 +122,6 @@ class ScheduleInform:
 class InformResponse:
     """A.3.3.1; MaxEnvelopes is ignored."""
 
-    | ScheduleInform
 
 @dataclass(frozen=True, slots=True)
 class TransferCompleteResponse:
@@ -229,6 +229,11 @@ class RebootResponse:
     pass
 
 
+@dataclass(frozen=True, slots=True)
+class ScheduleInformResponse:
+    pass
+
+
 Response: TypeAlias = (
     GetRPCMethodsResponse
     | SetParameterValuesResponse
@@ -238,10 +243,5 @@ Response: TypeAlias = (
     | DeleteObjectResponse
     | DownloadResponse
     | RebootResponse
-)
-@dataclass(frozen=True, slots=True)
-class ScheduleInformResponse:
-    pass
-
-
     | ScheduleInformResponse
+)
