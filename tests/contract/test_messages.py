@@ -108,6 +108,7 @@ def _fields(cls: type[Any]) -> dict[str, st.SearchStrategy[Any]]:
         "int": _INT,
         "bool": st.booleans(),
         "list[str]": st.lists(_TEXT),
+        "list[int]": st.lists(_INT),
         "list[bool]": st.lists(st.booleans()),
         "list[CompletedTransfer]": st.lists(
             st.deferred(lambda: st.builds(firmware.CompletedTransfer, **_fields(firmware.CompletedTransfer)))

@@ -16,7 +16,7 @@ import trio
 from cwmp.contract import Empty
 from cwmp.contract import datamodel as dm
 from cwmp.contract.parameters import GetParameters, Parameters, SetParameters, get_parameters, set_parameters
-from cwmp.contract.session import GET_STATE, STATE, State
+from cwmp.contract.session import GET_STATE, RAISE_EVENT, STATE, RaiseEvent, State
 from cwmp.runtime import Paths, Peers
 from ubuskit.client import Client, Method, Request, open_client
 from ubuskit.errors import NotFound
@@ -271,6 +271,16 @@ class Owner:
     refuse: Callable[[dict[str, str]], None] = lambda _: None
     given: list[dict[str, str]] = field(default_factory=list)
     is_open: bool = False
+    raised: list[str] = field(default_factory=list)
+    was_raised: trio.Event = field(default_factory=trio.Event)
+
+    async def wait_raised(self, count: int) -> None:
+        """Until that many events were raised, which is for the session to answer."""
+        with trio.fail_after(10):
+            while len(self.raised) < count:
+                self.was_raised = trio.Event()
+                await self.was_raised.wait()
+        assert len(self.raised) == count
 
 
 @asynccontextmanager
@@ -299,7 +309,14 @@ async def acting_as(name: str, bus: Path, owner: Owner | None = None) -> AsyncIt
             async def state(_args: Empty, _id: str) -> State:
                 return State(open=owner.is_open if owner else False)
 
+            async def raise_event(args: RaiseEvent, _id: str) -> Empty:
+                assert owner is not None
+                owner.raised.append(args.code)
+                owner.was_raised.set()
+                return Empty()
+
             peers.answer(GET_STATE, state)
+            peers.answer(RAISE_EVENT, raise_event)
         await peers.ready()
         yield peers
         nursery.cancel_scope.cancel()
@@ -355,8 +372,31 @@ class Acs:
             dm.INFORMED, dm.Informed("unknown")
         )  # behind the fact, on the same connection
 
-    async def end(self) -> None:
-        await self.peers.request(dm.SESSION_ENDED, dm.SessionEnded(True))
+    async def end(self, *, success: bool = True) -> None:
+        await self.peers.request(dm.SESSION_ENDED, dm.SessionEnded(success))
+
+    async def inform(self, *events: str) -> dm.Inform:
+        return await self.peers.request(dm.GET_INFORM, dm.GetInform(list(events)))
+
+    async def informed(self, inform: dm.Inform) -> None:
+        await self.peers.request(dm.INFORMED, dm.Informed(inform.token))
+
+    async def notify(self, notification: int | None = None, *names: str, access: str | None = None) -> None:
+        """SetParameterAttributes, the same for all names."""
+        count = len(names)
+        number = dm.UNCHANGED if notification is None else notification
+        args = dm.SetAttributes(
+            [*names], [number] * count, [access is not None] * count, [access or ""] * count
+        )
+        await self.peers.request(dm.SET_ATTRIBUTES, args)
+
+    async def attributes(self, *paths: str) -> dict[str, tuple[int, str]]:
+        found: dict[str, tuple[int, str]] = {}
+        async with self.peers.stream(dm.GET_ATTRIBUTES, dm.GetAttributes(list(paths))) as pages:
+            async for page in pages:
+                rows = zip(page.notifications, page.access_lists, strict=True)
+                found |= dict(zip(page.names, rows, strict=True))
+        return found
 
 
 PING = "Device.IP.Diagnostics.IPPing."

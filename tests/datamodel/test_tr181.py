@@ -10,7 +10,7 @@ import pytest
 
 from cwmp.datamodel.loader import load
 from cwmp.datamodel.service import mapping_directories
-from cwmp.datamodel.tree import Parameter
+from cwmp.datamodel.tree import Notify, Parameter
 from cwmp.runtime import Paths
 
 DATA = Path(__file__).parents[2].parent / "shared/data/tr181-2-19.json"
@@ -84,6 +84,11 @@ def test_a_parameter_is_what_the_standard_says(
         assert item["access"] == "readWrite"
     assert parameter.hidden == bool(item.get("hidden") or item.get("secured"))
     assert parameter.inform == bool(item.get("forcedInform"))
+    if parameter.notify is Notify.DENY:
+        assert item.get("activeNotify") == "canDeny"
+    else:
+        forced = {"forceEnabled": Notify.FORCED, "forceDefaultEnabled": Notify.ACTIVE}
+        assert parameter.notify is forced.get(item.get("activeNotify", ""), Notify.NORMAL)
     if enum := _values(item, items):
         assert set(kind.enum) | set(kind.reported) <= enum
         assert kind.enum or kind.reported

@@ -20,6 +20,7 @@ from cwmp.datamodel.loader import load
 from cwmp.datamodel.reading import Reader
 from cwmp.datamodel.service import mapping_directories
 from cwmp.datamodel.snapshot import System
+from cwmp.datamodel.watching import Watch
 from cwmp.datamodel.writing import Change, Writer
 from cwmp.runtime import Paths, StateFile
 from ubuskit.uci import FileOps, Uci
@@ -89,8 +90,7 @@ class Datamodel:
         state = paths.state_dir / "datamodel"
         self.journal = Journal(
             uci,
-            StateFile(state / "journal.json", 1, LOG),
-            StateFile(state / "instances.json", 1, LOG),
+            lambda name, version: StateFile(state / f"{name}.json", version, LOG),
             "this boot",
             LOG,
         )
@@ -101,7 +101,9 @@ class Datamodel:
         self.reader = Reader(
             model, system, self.journal.instances, self.journal.own, self.journal.save_instances, LOG
         )
-        self.writer = Writer(self.reader, self.journal, Nobody(self.journal))
+        volatile = StateFile(paths.run_dir / "changed.json", 1, LOG)
+        self.watch = Watch(self.reader, self.journal, volatile, LOG)
+        self.writer = Writer(self.reader, self.journal, self.watch, Nobody(self.journal))
 
     def values(self, *names: str) -> dict[str, str]:
         async def read() -> dict[str, str]:

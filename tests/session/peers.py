@@ -82,6 +82,14 @@ class FakeDatamodel:
             self.values.update(zip(args.names, args.values, strict=True))
             return dm.Applied(self.status)
 
+        async def get_attributes(args: dm.GetAttributes, request_id: str) -> AsyncIterator[dm.Attributes]:
+            note("get_attributes", args, request_id)
+            yield dm.Attributes(args.paths, [2] * len(args.paths), ["Subscriber"] * len(args.paths))
+
+        async def set_attributes(args: dm.SetAttributes, request_id: str) -> Empty:
+            note("set_attributes", args, request_id)
+            return Empty()
+
         async def add_object(args: dm.AddObject, request_id: str) -> dm.Added:
             note("add_object", args, request_id)
             return dm.Added(3, 0)
@@ -96,6 +104,8 @@ class FakeDatamodel:
         runtime.peers.answer(dm.GET_VALUES, get_values)
         runtime.peers.answer(dm.GET_NAMES, get_names)
         runtime.peers.answer(dm.SET_VALUES, set_values)
+        runtime.peers.answer(dm.GET_ATTRIBUTES, get_attributes)
+        runtime.peers.answer(dm.SET_ATTRIBUTES, set_attributes)
         runtime.peers.answer(dm.ADD_OBJECT, add_object)
         runtime.peers.answer(dm.DELETE_OBJECT, delete_object)
         await runtime.peers.ready()

@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from cwmp.contract import Empty, Fault, ParameterFault
+from cwmp.contract import datamodel as dm
 from cwmp.contract.datamodel import CHANGED, Changed
 from cwmp.contract.firmware import TRANSFER
 from cwmp.contract.parameters import GetParameters, SetParameters, get_parameters, set_parameters
@@ -184,6 +185,11 @@ async def test_requests_of_the_acs_reach_their_owners(suite: Suite) -> None:
         "<c:GetParameterNames><ParameterPath>Device.</ParameterPath><NextLevel>0</NextLevel></c:GetParameterNames>",
         "<c:AddObject><ObjectName>Device.T.</ObjectName><ParameterKey>k</ParameterKey></c:AddObject>",
         "<c:DeleteObject><ObjectName>Device.T.1.</ObjectName><ParameterKey>k</ParameterKey></c:DeleteObject>",
+        "<c:SetParameterAttributes><ParameterList><SetParameterAttributesStruct><Name>a</Name>"
+        "<NotificationChange>1</NotificationChange><Notification>2</Notification>"
+        "<AccessListChange>0</AccessListChange><AccessList/></SetParameterAttributesStruct></ParameterList>"
+        "</c:SetParameterAttributes>",
+        "<c:GetParameterAttributes><ParameterNames><string>a</string></ParameterNames></c:GetParameterAttributes>",
         "<c:GetRPCMethods/>",
         "<c:X_Unknown><A/></c:X_Unknown>",
         "<c:Download><CommandKey>dl</CommandKey><FileType>1 Firmware Upgrade Image</FileType><URL>http://h/f</URL>"
@@ -200,16 +206,21 @@ async def test_requests_of_the_acs_reach_their_owners(suite: Suite) -> None:
         "GetParameterNamesResponse",
         "AddObjectResponse",
         "DeleteObjectResponse",
+        "SetParameterAttributesResponse",
+        "GetParameterAttributesResponse",
         "GetRPCMethodsResponse",
         "Fault",
         "DownloadResponse",
     ]
-    assert [p.id for p in posts] == [f"acs-{n}" for n in reversed(range(8))]
-    values, _, names, added, _, methods, unknown, download = posts
+    assert [p.id for p in posts] == [f"acs-{n}" for n in reversed(range(10))]
+    values, _, names, added, _, _, attributes, methods, unknown, download = posts
     assert values.texts("Value") == [f"host & {i}" for i in range(1000)]
     assert len(names.texts("Name")) == 1002  # two were set before
     assert added.texts("InstanceNumber") == ["3"]
-    assert "Download" in methods.texts("string")
+    assert attributes.texts("Notification") == ["2"]
+    assert attributes.texts("string") == ["Subscriber"]
+    assert suite.datamodel.named("set_attributes") == [dm.SetAttributes(["a"], [2], [False], [""])]
+    assert {"Download", "GetParameterAttributes", "SetParameterAttributes"} <= set(methods.texts("string"))
     assert unknown.texts("FaultCode") == ["9000"]
     assert download.texts("Status") == ["1"]
     (written,) = suite.datamodel.named("set_values")

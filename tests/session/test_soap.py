@@ -66,6 +66,12 @@ def received(data: bytes, step: int = 0) -> soap.Received:
     return decoder.close()
 
 
+def attributes() -> soap.AttributeList:
+    found = soap.AttributeList()
+    found.add(["Device.A", "Device.<B>"], [0, 2], [["Subscriber"], []])
+    return found
+
+
 MESSAGES = [
     inform(),
     inform(events=[], names=[], types=[], values=[]),
@@ -76,6 +82,8 @@ MESSAGES = [
     soap.GetParameterValuesResponse(values(["Device.A", "Device.B"], ["base64", "boolean"], ["AAE=", "1"])),
     soap.GetParameterValuesResponse(values([], [], [])),
     soap.GetParameterNamesResponse(infos()),
+    soap.SetParameterAttributesResponse(),
+    soap.GetParameterAttributesResponse(attributes()),
     soap.AddObjectResponse(3, 0),
     soap.DeleteObjectResponse(0),
     soap.DownloadResponse(1, "0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
@@ -125,6 +133,50 @@ def test_fault_golden() -> None:
     assert [e.text for e in body.iter("FaultCode")] == ["9003", "9005"]
     assert sent(Fault(9000, "no"))  # and without ID there is no header
     assert b"Header" not in sent(Fault(9000, "no"))
+
+
+_STRUCT = (
+    "<SetParameterAttributesStruct><Name>{}</Name><NotificationChange>{}</NotificationChange>"
+    "<Notification>{}</Notification><AccessListChange>{}</AccessListChange><AccessList>{}</AccessList>"
+    "</SetParameterAttributesStruct>"
+)
+
+
+def spa(*structs: str) -> bytes:
+    inside = f"<ParameterList>{''.join(structs)}</ParameterList>"
+    return envelope(f"<c:SetParameterAttributes>{inside}</c:SetParameterAttributes>")
+
+
+def test_attributes_are_set_as_far_as_they_are_to_change() -> None:
+    data = spa(
+        _STRUCT.format("Device.", 1, 2, 0, "<string>ignored</string>"),
+        _STRUCT.format("Device.A", "false", 77, "true", ""),
+        _STRUCT.format("Device.A", 1, 0, 1, "<string>Subscriber</string><string>X_V_W</string>"),
+    )
+    assert received(data, step=7).message == soap.SetParameterAttributes(
+        ["Device.", "Device.A", "Device.A"], [2, None, 0], [None, [], ["Subscriber", "X_V_W"]]
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        spa(),
+        spa("<ParameterValueStruct/>"),
+        spa(_STRUCT.format("Device.A", 1, "", 0, "")),
+        spa(_STRUCT.format("Device.A", 1, "two", 0, "")),
+        spa(_STRUCT.format("Device.A", 1, 2**31, 0, "")),
+        spa(_STRUCT.format("Device.A", 2, 1, 0, "")),
+        spa(_STRUCT.format("Device.A", 0, 1, 1, f"<string>{'x' * 65}</string>")),
+        spa(_STRUCT.format("Device." + "A" * 250, 1, 1, 0, "")),
+        envelope("<c:SetParameterAttributes/>"),
+        envelope("<c:GetParameterAttributes><ParameterNames/></c:GetParameterAttributes>"),
+    ],
+)
+def test_attributes_against_the_schema_are_9003(data: bytes) -> None:
+    message = received(data).message
+    assert isinstance(message, soap.InvalidRequest)
+    assert message.fault.code == 9003
 
 
 def test_response_without_arguments_is_an_empty_element() -> None:

@@ -65,6 +65,35 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
+class GetAttributes:
+    """As `GetValues`, for GetParameterAttributes (TR-069a6 A.3.2.5)."""
+
+    paths: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """One page: Notification, and AccessList with commas between its entries."""
+
+    names: list[str]
+    notifications: list[int]
+    access_lists: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SetAttributes:
+    """Arguments of SetParameterAttributes (TR-069a6 A.3.2.4), in the order they are to be applied.
+
+    A notification of `UNCHANGED` stays as it is, and so does an access list whose `access_changes` is false.
+    """
+
+    names: list[str]
+    notifications: list[int]
+    access_changes: list[bool]
+    access_lists: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class AddObject:
     """A table's path ending in a dot."""
 
@@ -135,6 +164,18 @@ class Changed:
 
 
 GET_VALUES = Operation("datamodel", "get_values", GetValues, Values, staged=("paths",), paged=True)
+UNCHANGED = -1
+
+GET_ATTRIBUTES = Operation(
+    "datamodel", "get_attributes", GetAttributes, Attributes, staged=("paths",), paged=True
+)
+SET_ATTRIBUTES = Operation(
+    "datamodel",
+    "set_attributes",
+    SetAttributes,
+    Empty,
+    staged=("names", "notifications", "access_changes", "access_lists"),
+)
 GET_NAMES = Operation("datamodel", "get_names", GetNames, Names, paged=True)
 SET_VALUES = Operation("datamodel", "set_values", SetValues, Applied, staged=("names", "types", "values"))
 ADD_OBJECT = Operation("datamodel", "add_object", AddObject, Added)

@@ -9,7 +9,7 @@ they are done, so that a restart in between forgets nobody; a reboot has told ev
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import trio
 
@@ -45,6 +45,8 @@ class Announcer:
         self._wake = trio.Event()
         self._delivering = trio.Lock()
         self.session_open = False
+        self.on_change: Callable[[], None] = lambda: None
+        """Called after each change."""
 
     # What a change goes through (writing.Followers)
 
@@ -78,6 +80,7 @@ class Announcer:
         """Owners get their values before the answer is given, so that reading sees them; the rest follows."""
         await self._deliver()
         self._wake.set()
+        self.on_change()
         if change.packages or change.names:
             await self._peers.tell(
                 CHANGED, Changed(change.packages, change.names, "acs" if change.by_acs else "local")

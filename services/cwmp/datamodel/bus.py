@@ -7,10 +7,16 @@
 | `names`  | `path` string, `next_level` bool, `page` int | `{names: [{name, writable}], next: page}`              |
 | `add`    | `object` string                    | `{instance: n, path: string, status: 0 or 1}`                    |
 | `del`    | `object` string                    | `{status: 0 or 1}`                                               |
+| `attributes` | `paths` [string], `page` int   | `{attributes: [{name, notification, access}], next: page}`       |
+| `set_attributes` | `attributes` [{name, notification, access}] | `{}`                                    |
 | `status` |                                    | `{parameter_key, objects, parameters, problems, pending, ...}`    |
 
 `status`: how many objects and parameters are declared, `problems` [string] in mapping files, `pending` [package]
 whose daemons are still to be told.
+
+`set_attributes` acts for the ACS, whose alone attributes are (TR-069a6 A.3.2.4): the bus's access rules should
+let nobody call it who is not meant to. `notification` is 0, 1 (passive) or 2 (active), `access` a list:
+["Subscriber"], or [] for the ACS alone. What is left out stays as it is.
 
 A fault is a reply too, since a ubus status has no text: `{fault: {code, text, parameters: [{name, code, text}]}}`.
 `get` without `paths` is everything. A reply stays below 256 KiB; where there is more, `next` is the `page` to ask
@@ -24,8 +30,10 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from cwmp.contract import Fault, FaultCode
-from cwmp.contract.datamodel import AddObject, DeleteObject, SetValues
+from cwmp.contract.datamodel import UNCHANGED, AddObject, DeleteObject, SetAttributes, SetValues
+from cwmp.datamodel.annotating import Annotator
 from cwmp.datamodel.reading import Reader
+from cwmp.datamodel.types import split_list
 from cwmp.datamodel.writing import Writer
 from ubuskit.client import Client, Method, Request
 
@@ -36,9 +44,15 @@ P = TypeVar("P")
 _Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
-async def serve(bus: Client, reader: Reader, writer: Writer, status: Callable[[], Mapping[str, Any]]) -> None:
+async def serve(
+    bus: Client,
+    reader: Reader,
+    writer: Writer,
+    annotator: Annotator,
+    status: Callable[[], Mapping[str, Any]],
+) -> None:
     """Put the object on the bus."""
-    methods = _Methods(reader, writer)
+    methods = _Methods(reader, writer, annotator)
 
     async def answer_status(_: dict[str, Any]) -> dict[str, Any]:
         return dict(status())
@@ -51,21 +65,21 @@ async def serve(bus: Client, reader: Reader, writer: Writer, status: Callable[[]
             "names": Method(_with_faults(methods.names), {"path": str, "next_level": bool, "page": int}),
             "add": Method(_with_faults(methods.add), {"object": str}),
             "del": Method(_with_faults(methods.delete), {"object": str}),
+            "attributes": Method(_with_faults(methods.attributes), {"paths": list, "page": int}),
+            "set_attributes": Method(_with_faults(methods.set_attributes), {"attributes": list}),
             "status": Method(_with_faults(answer_status), {}),
         },
     )
 
 
 class _Methods:
-    def __init__(self, reader: Reader, writer: Writer) -> None:
+    def __init__(self, reader: Reader, writer: Writer, annotator: Annotator) -> None:
         self._reader = reader
         self._writer = writer
+        self._annotator = annotator
 
     async def get(self, args: dict[str, Any]) -> dict[str, Any]:
-        paths = args.get("paths", [""])
-        if not all(isinstance(path, str) for path in paths):
-            raise Fault(FaultCode.INVALID_ARGUMENTS, "paths is a list of texts")
-        found, following = _page(await self._reader.values(paths or [""]), args)
+        found, following = _page(await self._reader.values(_paths(args)), args)
         rows = [
             {"name": name, "type": kind, "value": value}
             for page in found
@@ -82,6 +96,28 @@ class _Methods:
             for name, writable in zip(page.names, page.writable, strict=True)
         ]
         return {"names": rows, **following}
+
+    async def attributes(self, args: dict[str, Any]) -> dict[str, Any]:
+        found, following = _page(await self._annotator.get(_paths(args)), args)
+        rows = [
+            {"name": name, "notification": notification, "access": split_list(access)}
+            for page in found
+            for name, notification, access in zip(
+                page.names, page.notifications, page.access_lists, strict=True
+            )
+        ]
+        return {"attributes": rows, **following}
+
+    async def set_attributes(self, args: dict[str, Any]) -> dict[str, Any]:
+        wanted = SetAttributes([], [], [], [])
+        for item in args.get("attributes", []):
+            name, notification, access = _attribute(item)
+            wanted.names.append(name)
+            wanted.notifications.append(UNCHANGED if notification is None else notification)
+            wanted.access_changes.append(access is not None)
+            wanted.access_lists.append(",".join(access or ()))
+        await self._annotator.set(wanted)
+        return {}
 
     async def set(self, args: dict[str, Any]) -> dict[str, Any]:
         values = args.get("values", {})
@@ -126,6 +162,28 @@ def _page(pages: Iterator[P], args: Mapping[str, Any]) -> tuple[list[P], dict[st
         if place >= wanted * _PAGES_A_REPLY:
             found.append(page)
     return found, {}
+
+
+def _paths(args: Mapping[str, Any]) -> list[str]:
+    paths = args.get("paths", [])
+    if not all(isinstance(path, str) for path in paths):
+        raise Fault(FaultCode.INVALID_ARGUMENTS, "paths is a list of texts")
+    return paths or [""]
+
+
+def _attribute(item: Any) -> tuple[str, int | None, list[str] | None]:
+    if isinstance(item, dict):
+        name, notification, access = item.get("name"), item.get("notification"), item.get("access")
+        if (
+            isinstance(name, str)
+            and (notification is None or type(notification) is int)
+            and (access is None or (isinstance(access, list) and all(isinstance(a, str) for a in access)))
+        ):
+            return name, notification, access
+    raise Fault(
+        FaultCode.INVALID_ARGUMENTS,
+        "attributes is a list of tables {name, notification: 0..2, access: [texts]}",
+    )
 
 
 def _text(name: str, value: Any) -> str:

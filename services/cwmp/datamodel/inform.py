@@ -1,8 +1,12 @@
 """What an Inform carries, and whether something in it changed without the ACS (TR-069a6 3.7.1.5, A.3.3.1).
 
-The journal keeps the values the ACS has confirmed (`acked`). A forced-inform parameter that differs from them was
-changed by somebody else: `4 VALUE CHANGE`. The token of an Inform is a digest of its values, so that `informed`
-is understood after a restart too: if the values are still the same, they are what the ACS has.
+That is the forced-inform parameters, and those watched ones (watching.py) that changed. A forced-inform parameter
+that differs from what the ACS knows was changed by somebody else, watched or not: `4 VALUE CHANGE`. The token of
+an Inform is a digest of its values, so that `informed` is understood after a restart too: if the values are still
+the same, they are what the ACS has.
+
+`0 BOOTSTRAP` begins anew: nothing counts as a change, and what is watched is counted from there. `14 HEARTBEAT`
+tells nothing, so nothing is confirmed by it.
 """
 
 from __future__ import annotations
@@ -10,96 +14,145 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from cwmp.contract.datamodel import GetInform, Inform
 from cwmp.datamodel.journal import Journal
+from cwmp.datamodel.paths import resolve
 from cwmp.datamodel.reading import Reader, probe
 from cwmp.datamodel.snapshot import Need, SourceFailed, Unread
 from cwmp.datamodel.tree import Object, Parameter, View
+from cwmp.datamodel.watching import Watch, Watched, values_of
 
 _DEVICE_INFO = "Device.DeviceInfo."
 _IDENTITY = ("Manufacturer", "ManufacturerOUI", "ProductClass", "SerialNumber")
 _BOOTSTRAP = "0 BOOTSTRAP"
+_HEARTBEAT = "14 HEARTBEAT"
 _MAX_TOKENS = 8
+_MAX_CHANGES = 512
+_MAX_TEXT = 128 << 10
+"""Changed parameters in one Inform, and the characters of their values; the others come with the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    identity: Mapping[str, str]
+    forced: Mapping[str, str]
+    watched: Mapping[str, str]
 
 
 class Informer:
     """Answers GET_INFORM and INFORMED."""
 
-    def __init__(self, reader: Reader, journal: Journal, log: logging.Logger) -> None:
+    def __init__(self, reader: Reader, journal: Journal, watch: Watch, log: logging.Logger) -> None:
         self._reader = reader
         self._journal = journal
+        self._watch = watch
         self._log = log
         self._given: dict[str, dict[str, str]] = {}
 
     async def inform(self, args: GetInform) -> Inform:
-        """The DeviceId and the forced-inform parameters as they are now.
+        """The DeviceId, the forced-inform parameters as they are now, and what changed.
 
         A value that cannot be read is the one the ACS knows, so that a source that fails is no change.
         """
-        values, types = await self._read()
-        acked = self._journal.acked
-        manufacturer, oui, product_class, serial = [
-            values.pop(f"{_DEVICE_INFO}{name}", "") for name in _IDENTITY
-        ]
-        changed = [name for name, value in values.items() if name in acked and acked[name] != value]
-        if changed and _BOOTSTRAP not in args.events:
-            self._log.info("changed since the last Inform: %s", ", ".join(changed))
+        found = await self._read()
+        values = dict(found.forced)
+        confirmed = dict(values)
+        changed = False
+        if _BOOTSTRAP in args.events:
+            confirmed |= found.watched
+        elif _HEARTBEAT in args.events:
+            confirmed = {}
+        else:
+            acked = self._journal.acked
+            self._watch.notice(found.watched)
+            news = [
+                n for n, v in values.items() if (n in acked and acked[n] != v) or n in self._watch.changed
+            ]
+            more = self._changes(found)
+            values |= more
+            confirmed |= more
+            changed = bool(news or more)
+            if changed:
+                self._log.info("changed since the last Inform: %s", ", ".join([*news, *more][:20]))
         token = _token(values)
         self._given.pop(token, None)
-        self._given[token] = values
+        self._given[token] = confirmed
         while len(self._given) > _MAX_TOKENS:
             del self._given[next(iter(self._given))]
+        manufacturer, oui, product_class, serial = [found.identity.get(name, "") for name in _IDENTITY]
         return Inform(
             manufacturer,
             oui,
             product_class,
             serial,
             names=list(values),
-            types=[types[name] for name in values],
+            types=[self._type_of(name) for name in values],
             values=list(values.values()),
-            value_change=bool(changed) and _BOOTSTRAP not in args.events,
+            value_change=changed,
             token=token,
         )
 
     async def informed(self, token: str) -> None:
         """The ACS has the values of this token. One that nobody knows any more changes nothing."""
-        values = self._given.get(token)
-        if values is None:
-            now, _ = await self._read()
-            now = {n: v for n, v in now.items() if n not in {f"{_DEVICE_INFO}{i}" for i in _IDENTITY}}
-            if _token(now) != token:
+        confirmed = self._given.get(token)
+        if confirmed is None:
+            found = await self._read()
+            confirmed = {**found.forced, **self._changes(found)}
+            if _token(confirmed) != token:
                 return
-            values = now
-        if values != self._journal.acked:
-            self._journal.acked = dict(values)
-            self._journal.save()
+        if confirmed:
+            self._watch.forget(confirmed)
+            self._watch.informed(confirmed)
 
-    async def _read(self) -> tuple[dict[str, str], dict[str, str]]:
-        wanted = list(self._reader.model.informs())
-        info = self._reader.model.find(_DEVICE_INFO)
-        if info is not None:
-            wanted += [(info, info.parameters[name]) for name in _IDENTITY if name in info.parameters]
-        needs: set[Need] = set()
-        for _, parameter in wanted:
-            needs |= parameter.source.needs
-        view, _ = await self._reader.look(needs, lambda v: _probe_all(v, wanted))
+    def _changes(self, found: _Found) -> dict[str, str]:
+        """The watched values that changed, as many as fit; the others are still to come."""
         values: dict[str, str] = {}
-        types: dict[str, str] = {}
-        for node, parameter in wanted:
+        size = 0
+        for path in self._watch.changed:
+            if path in found.watched and path not in found.forced:
+                size += len(path) + len(found.watched[path])
+                if len(values) >= _MAX_CHANGES or size > _MAX_TEXT:
+                    break
+                values[path] = found.watched[path]
+        return values
+
+    async def _read(self) -> _Found:
+        forced = list(self._reader.model.informs())
+        info = self._reader.model.find(_DEVICE_INFO)
+        identity = [(info, info.parameters[n]) for n in _IDENTITY if info and n in info.parameters]
+        watched = list(self._watch.watched())
+        needs: set[Need] = set()
+        for _, parameter in forced + identity:
+            needs |= parameter.source.needs
+        for one in watched:
+            needs |= one.needs()
+        view, watched_values = await self._reader.look(needs, lambda v: _all(v, forced + identity, watched))
+        return _Found(
+            {p.name: self._value(view, o, p) for o, p in identity},
+            {f"{o.template}{p.name}": self._value(view, o, p) for o, p in forced},
+            watched_values,
+        )
+
+    def _value(self, view: View, node: Object, parameter: Parameter) -> str:
+        try:
+            return parameter.value(view.only(node))
+        except (SourceFailed, Unread) as failure:
             name = f"{node.template}{parameter.name}"
-            types[name] = parameter.type_name
-            try:
-                values[name] = parameter.value(view.only(node))
-            except (SourceFailed, Unread) as failure:
-                self._log.warning("%s: %s", name, failure)
-                values[name] = self._journal.acked.get(name, parameter.default)
-        return values, types
+            self._log.warning("%s: %s", name, failure)
+            return self._journal.acked.get(name, parameter.default)
+
+    def _type_of(self, path: str) -> str:
+        parameter = resolve(self._reader.model, path).parameter
+        return "string" if parameter is None else parameter.type_name
 
 
-def _probe_all(view: View, wanted: list[tuple[Object, Parameter]]) -> None:
+def _all(view: View, wanted: list[tuple[Object, Parameter]], watched: list[Watched]) -> dict[str, str]:
+    """Have `wanted` read, and give the values of `watched`."""
     for node, parameter in wanted:
         probe(view.only(node), (parameter,))
+    return values_of(view, watched)
 
 
 def _token(values: Mapping[str, str]) -> str:

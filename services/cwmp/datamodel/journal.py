@@ -1,6 +1,7 @@
 """What the datamodel keeps on flash beside the configuration, and the one transaction that changes both.
 
-Two documents: ``instances`` (instances.py) and ``journal``:
+``instances`` (instances.py), ``attributes`` (attributes.py), ``acked``: what the ACS knows of the values it is
+informed of, by path; and ``journal``:
 
     parameter_key   what the last successful change of the ACS set
     answers         request id to the answer of a change, so that a request sent again after a restart gets it
@@ -8,9 +9,8 @@ Two documents: ``instances`` (instances.py) and ``journal``:
     owed            service to {path: value}: accepted for parameters another service owns, not yet given to it
     tell            packages whose daemons still must be told, ``now`` or after the session (``later``)
     boot            the boot those are from: a reboot has told everybody
-    acked           what the ACS knows of the forced-inform parameters
 
-`commit` writes both with all UCI packages at once, or nothing (ubuskit's `Uci.apply`).
+`commit` writes what changed of them with all UCI packages at once, or nothing (ubuskit's `Uci.apply`).
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cwmp.contract import Fault, FaultCode
+from cwmp.datamodel.attributes import Attributes
 from cwmp.datamodel.instances import Instances
 from cwmp.runtime import StateFile
 from ubuskit.uci import Change, Uci, UciError
 
 PARAMETER_KEY = "Device.ManagementServer.ParameterKey"
+_VERSION = 1
 _MAX_ANSWERS = 32
 
 
@@ -33,22 +35,25 @@ class Journal:
     """The state of the datamodel, as it is on flash."""
 
     def __init__(
-        self, uci: Uci, journal: StateFile, instances_file: StateFile, boot_id: str, log: logging.Logger
+        self, uci: Uci, state: Callable[[str, int], StateFile], boot_id: str, log: logging.Logger
     ) -> None:
         self._uci = uci
-        self._journal = journal
-        self._instances_file = instances_file
+        self._journal = state("journal", _VERSION)
+        self._instances_file = state("instances", _VERSION)
+        self._attributes_file = state("attributes", _VERSION)
+        self._acked_file = state("acked", _VERSION)
         self._boot_id = boot_id
         self._log = log
         self.instances = Instances()
+        self.attributes = Attributes()
         self.parameter_key = ""
         self.answers: OrderedDict[str, dict[str, int]] = OrderedDict()
         self.owed: dict[str, dict[str, str]] = {}
         self.now: list[str] = []
         self.later: list[str] = []
         self.acked: dict[str, str] = {}
-        for file in (journal, instances_file):
-            file.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._on_flash: dict[StateFile, bytes] = {}
+        self._journal.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def start(self) -> None:
         """Finish or undo what was cut off, and take up what is on flash."""
@@ -64,19 +69,36 @@ class Journal:
 
     def save(self) -> None:
         """Make the journal durable."""
+        self._save(self._journal, self._document())
+
+    def save_acked(self) -> None:
+        """Make durable what the ACS knows."""
+        self._save(self._acked_file, {"acked": self.acked})
+
+    def save_attributes(self) -> None:
+        """Make the attributes durable, with the values that changes are counted from."""
+        self.save_acked()
+        self._save(self._attributes_file, self.attributes.document())
+
+    def reload_attributes(self) -> None:
+        """Take back changes of attributes that were not saved."""
+        self.attributes.load(self._attributes_file.load())
+
+    def _save(self, file: StateFile, document: dict[str, Any]) -> None:
         try:
-            self._journal.save(self._document())
+            file.save(document)
         except OSError as error:
-            raise Fault(FaultCode.RESOURCES_EXCEEDED, f"{self._journal.path}: {error.strerror}") from None
+            raise Fault(FaultCode.RESOURCES_EXCEEDED, f"{file.path}: {error.strerror}") from None
+        self._on_flash[file] = file.encode(document)
 
     def save_instances(self) -> None:
         """Make the instance numbers durable, where there are new ones. A full disk keeps nobody from reading."""
         if not self.instances.dirty:
             return
         try:
-            self._instances_file.save(self.instances.document())
-        except OSError as error:
-            self._log.error("%s cannot be written: %s", self._instances_file.path, error.strerror)
+            self._save(self._instances_file, self.instances.document())
+        except Fault as fault:
+            self._log.error("the instance numbers cannot be written: %s", fault.text)
         else:
             self.instances.saved()
 
@@ -95,10 +117,11 @@ class Journal:
             self.answers[request_id] = answer
             while len(self.answers) > _MAX_ANSWERS:
                 self.answers.popitem(last=False)
-        files = {
-            self._journal.path: self._journal.encode(self._document()),
-            self._instances_file.path: self._instances_file.encode(self.instances.document()),
-        }
+        files = {}
+        for file, document in self._documents():
+            data = file.encode(document)
+            if data != self._on_flash.get(file):
+                files[file.path] = data
         failure = ""
         try:
             self._uci.apply(changes, files=files)
@@ -114,6 +137,14 @@ class Journal:
             raise Fault(FaultCode.INTERNAL_ERROR, f"the change could not be saved: {failure}")
         return answer
 
+    def _documents(self) -> list[tuple[StateFile, dict[str, Any]]]:
+        return [
+            (self._journal, self._document()),
+            (self._instances_file, self.instances.document()),
+            (self._attributes_file, self.attributes.document()),
+            (self._acked_file, {"acked": self.acked}),
+        ]
+
     def _document(self) -> dict[str, Any]:
         return {
             "parameter_key": self.parameter_key,
@@ -121,7 +152,6 @@ class Journal:
             "owed": self.owed,
             "tell": {"now": self.now, "later": self.later},
             "boot": self._boot_id,
-            "acked": self.acked,
         }
 
     def _load(self) -> None:
@@ -133,11 +163,17 @@ class Journal:
         tell = _kept(document, "tell", {}) if _kept(document, "boot", "") == self._boot_id else {}
         self.now = list(_kept(tell, "now", []))
         self.later = list(_kept(tell, "later", []))
-        self.acked = _kept(document, "acked", {})
+        self.acked = {
+            name: text
+            for name, text in _kept(self._acked_file.load(), "acked", {}).items()
+            if isinstance(text, str)
+        }
+        self.attributes.load(self._attributes_file.load())
         try:
             self.instances.load(self._instances_file.load())
         except ValueError as error:
             self._log.error("%s: %s; numbers start anew", self._instances_file.path, error)
+        self._on_flash = {file: file.encode(document) for file, document in self._documents()}
 
 
 def _kept(document: Mapping[str, Any], key: str, default: Any) -> Any:

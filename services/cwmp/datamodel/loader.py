@@ -44,7 +44,7 @@ from cwmp.datamodel.template import (
     section_type,
     ubus_call,
 )
-from cwmp.datamodel.tree import Model, Object, Parameter, UniqueKey
+from cwmp.datamodel.tree import Model, Notify, Object, Parameter, UniqueKey
 
 PACKAGE_RULES = ("at once", "after session", "own")
 
@@ -79,6 +79,7 @@ _PARAMETER_KEYS = _PART_KEYS | frozenset(
         "hidden",
         "secured",
         "inform",
+        "notify",
         "strong",
         "weak",
         "match",
@@ -357,10 +358,13 @@ class _Builder:
             hidden=bool(spec.get("hidden") or spec.get("secured")),
             inform=bool(spec.get("inform")),
             strong=strong if isinstance(strong, str) else "",
+            notify=_notify(spec, node),
             origin=file.label,
         )
         if parameter.inform and "{i}" in node.template:
             raise MappingError("a forced-inform parameter cannot be in a table")
+        if parameter.notify in (Notify.FORCED, Notify.ACTIVE) and "{i}" in node.template:
+            raise MappingError("in a table nothing is active until the ACS says so")
         node.parameters[name] = parameter
         if reference is not None:
             self._references.append((file, node, parameter, reference))
@@ -510,6 +514,16 @@ def _type(spec: Mapping[str, Any]) -> types.Type:
         list_length=None if isinstance(as_list, bool) else as_list,
         items=spec.get("items"),
     )
+
+
+def _notify(spec: Mapping[str, Any], node: Object) -> Notify:
+    """The counters of an interface are never active, unless it is said."""
+    counter = node.name == "Stats" and spec["type"].startswith("StatsCounter")
+    said = spec.get("notify", "deny" if counter else "normal")
+    try:
+        return Notify(said)
+    except ValueError:
+        raise MappingError(f"'{said}' is no notify: use {', '.join(n.value for n in Notify)}") from None
 
 
 def _check_name(name: str, below: str) -> None:

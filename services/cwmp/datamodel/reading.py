@@ -100,6 +100,20 @@ class Reader:
                 self._require(row, parameters[0])
         return self._value_pages(view, chosen)
 
+    async def parameters(self, targets: Sequence[Target]) -> list[list[tuple[Row, tuple[Parameter, ...]]]]:
+        """What each of `targets` names, without values. Raises Fault as `values`."""
+        needs: set[Need] = set()
+        for target in targets:
+            needs |= target.node.way_needs() | (
+                target.node.row_needs() if target.parameter is None else frozenset()
+            )
+        view, found = await self.look(
+            needs, lambda v: [[(r, tuple(p)) for r, p in _choose(v, t, values=False)] for t in targets]
+        )
+        for text in view.failures:
+            self._log.warning("left out of an answer: %s", text)
+        return found
+
     def _require(self, row: Row, parameter: Parameter) -> None:
         try:
             parameter.value(row)
@@ -169,19 +183,21 @@ class Reader:
         yield Names(names, writable)
 
 
-def _choose(view: View, target: Target) -> Iterator[Chosen]:
-    """The rows below `target`, with their parameters; what they read is asked for along the way."""
+def _choose(view: View, target: Target, *, values: bool = True) -> Iterator[Chosen]:
+    """The rows below `target`, with their parameters; with `values` what they read is asked for along the way."""
     try:
         row = target.row(view)
     except SourceFailed as failure:
         raise Fault(FaultCode.INTERNAL_ERROR, f"{target.path}: {failure}") from None
     if target.parameter is not None:
-        probe(row, (target.parameter,))
+        if values:
+            probe(row, (target.parameter,))
         yield row, (target.parameter,)
         return
     for top in view.rows(target.node, row) if target.table else [row]:
         for below in walk(top):
-            probe(below, below.object.probes)
+            if values:
+                probe(below, below.object.probes)
             yield below, below.object.parameters.values()
 
 

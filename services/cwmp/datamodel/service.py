@@ -13,19 +13,21 @@ from cwmp.contract import Empty
 from cwmp.contract import datamodel as contract
 from cwmp.contract import session as session_contract
 from cwmp.datamodel import bus
+from cwmp.datamodel.annotating import Annotator
 from cwmp.datamodel.announcing import Announcer
 from cwmp.datamodel.inform import Informer
 from cwmp.datamodel.journal import Journal
 from cwmp.datamodel.loader import load
 from cwmp.datamodel.mapping_file import Problem
+from cwmp.datamodel.notifying import Notifier
 from cwmp.datamodel.reading import Reader
 from cwmp.datamodel.snapshot import System
 from cwmp.datamodel.tree import Model
+from cwmp.datamodel.watching import Watch
 from cwmp.datamodel.writing import Writer
-from cwmp.runtime import Paths, Runtime
+from cwmp.runtime import Paths, Runtime, StateFile
 
-_JOURNAL_VERSION = 1
-_INSTANCES_VERSION = 1
+_CHANGED_VERSION = 1
 _SHIPPED = Path(__file__).parent / "models"
 
 
@@ -55,8 +57,7 @@ async def serve(runtime: Runtime, shipped: tuple[Model, list[Problem]] | None = 
         runtime.log.error("mapping %s", problem)
     journal = Journal(
         runtime.uci,
-        runtime.state("journal", _JOURNAL_VERSION),
-        runtime.state("instances", _INSTANCES_VERSION),
+        runtime.state,
         runtime.boot_id,
         runtime.log,
     )
@@ -64,8 +65,13 @@ async def serve(runtime: Runtime, shipped: tuple[Model, list[Problem]] | None = 
     system = System(runtime.paths, runtime.uci, runtime.bus, runtime.peers)
     reader = Reader(model, system, journal.instances, journal.own, journal.save_instances, runtime.log)
     announcer = Announcer(model, journal, runtime.bus, runtime.peers, runtime.log)
-    writer = Writer(reader, journal, announcer)
-    informer = Informer(reader, journal, runtime.log)
+    volatile = StateFile(runtime.paths.run_dir / "datamodel" / "changed.json", _CHANGED_VERSION, runtime.log)
+    watch = Watch(reader, journal, volatile, runtime.log)
+    writer = Writer(reader, journal, watch, announcer)
+    annotator = Annotator(reader, journal, watch, writer.turn)
+    informer = Informer(reader, journal, watch, runtime.log)
+    notifier = Notifier(watch, runtime.peers, runtime.config, lambda: announcer.session_open, runtime.log)
+    announcer.on_change = notifier.happened
 
     def status() -> Mapping[str, Any]:
         objects = list(model.objects())
@@ -76,17 +82,21 @@ async def serve(runtime: Runtime, shipped: tuple[Model, list[Problem]] | None = 
             "problems": [str(problem) for problem in problems],
             "pending": [*journal.now, *journal.later],
             "session_open": announcer.session_open,
+            "changed": list(watch.changed),
         }
 
-    _answer(runtime, reader, writer, informer, announcer)
-    await bus.serve(runtime.bus, reader, writer, status)
+    _answer(runtime, reader, writer, annotator, informer, announcer, notifier)
+    await bus.serve(runtime.bus, reader, writer, annotator, status)
+    await notifier.listen(runtime.bus)
     await runtime.peers.hear(session_contract.STATE, lambda state: announcer.session_state(state.open))
     await runtime.peers.ready()
     async with trio.open_nursery() as nursery:
         runtime.peers.on_ready("session", lambda: nursery.start_soon(announcer.ask_session))
+        runtime.peers.on_ready("session", notifier.session_ready)
         for owner in ("session", "diagnostics", "firmware"):
             runtime.peers.on_ready(owner, announcer.owner_ready)
         nursery.start_soon(announcer.run)
+        nursery.start_soon(notifier.run)
         nursery.start_soon(announcer.ask_session)
         runtime.log.info(
             "%d objects, %d parameters declared%s",
@@ -98,7 +108,13 @@ async def serve(runtime: Runtime, shipped: tuple[Model, list[Problem]] | None = 
 
 
 def _answer(
-    runtime: Runtime, reader: Reader, writer: Writer, informer: Informer, announcer: Announcer
+    runtime: Runtime,
+    reader: Reader,
+    writer: Writer,
+    annotator: Annotator,
+    informer: Informer,
+    announcer: Announcer,
+    notifier: Notifier,
 ) -> None:
     """Register the operations of contract/datamodel.py."""
 
@@ -110,21 +126,29 @@ def _answer(
         for page in await reader.names(args.path, args.next_level):
             yield page
 
+    async def get_attributes(args: contract.GetAttributes, _id: str) -> AsyncIterator[contract.Attributes]:
+        for page in await annotator.get(args.paths):
+            yield page
+
     async def get_inform(args: contract.GetInform, _id: str) -> contract.Inform:
         return await informer.inform(args)
 
     async def informed(args: contract.Informed, _id: str) -> Empty:
         await informer.informed(args.token)
+        notifier.informed()
         return Empty()
 
-    async def session_ended(_args: contract.SessionEnded, _id: str) -> Empty:
+    async def session_ended(args: contract.SessionEnded, _id: str) -> Empty:
         announcer.session_ended()
+        notifier.session_ended(success=args.success)
         return Empty()
 
     answer = runtime.peers.answer
     answer(contract.GET_VALUES, get_values)
     answer(contract.GET_NAMES, get_names)
     answer(contract.SET_VALUES, writer.set_values)
+    answer(contract.GET_ATTRIBUTES, get_attributes)
+    answer(contract.SET_ATTRIBUTES, annotator.set)
     answer(contract.ADD_OBJECT, writer.add_object)
     answer(contract.DELETE_OBJECT, writer.delete_object)
     answer(contract.GET_INFORM, get_inform)

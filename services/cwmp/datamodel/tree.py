@@ -8,6 +8,7 @@ and live as long as its view.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cwmp.datamodel.instances import Candidate, Entry, Instances, default_alias
@@ -25,6 +26,18 @@ MAX_PATH = 256
 Reader = Callable[["Row"], str]
 
 
+class Notify(Enum):
+    """What a parameter thinks of active notification (TR-069a6 A.3.2.4, TR-106 `activeNotify`)."""
+
+    NORMAL = "normal"
+    FORCED = "forced"
+    """Always active, whatever the ACS asks for."""
+    ACTIVE = "active"
+    """Active until the ACS asks for something else."""
+    DENY = "deny"
+    """Never active: it changes all the time."""
+
+
 class Parameter:
     """One declared parameter. `value` reads it for a row: hidden ones are their type's null value."""
 
@@ -33,6 +46,7 @@ class Parameter:
         "hidden",
         "inform",
         "name",
+        "notify",
         "origin",
         "source",
         "strong",
@@ -55,6 +69,7 @@ class Parameter:
         hidden: bool = False,
         inform: bool = False,
         strong: str = "",
+        notify: Notify = Notify.NORMAL,
         origin: str = "",
     ) -> None:
         self.name = name
@@ -67,6 +82,7 @@ class Parameter:
         self.hidden = hidden
         self.inform = inform
         self.strong = strong
+        self.notify = notify
         self.origin = origin
         self.value: Reader = self._hidden if hidden else self._reader()
 

@@ -7,6 +7,7 @@ Changes are made one after the other. Each goes through the same stages, and not
     shape       list lengths, ParameterKey, duplicate names                     9003
     names       every parameter exists, its row too                            9005
     access      it is writable, in this row                                    9008
+    rights      the ACS has not kept it to itself (AccessList)                  9001
     type, value the declared type, then range, length, enumeration, pattern    9006, 9007
     staging     the source takes it: references resolve, conversions invert    9007
     whole       unique keys                                                    9007
@@ -36,6 +37,7 @@ from cwmp.datamodel.staging import Staging
 from cwmp.datamodel.tables import SectionRows
 from cwmp.datamodel.tree import Object, Parameter, Row, View
 from cwmp.datamodel.types import TypeFault, ValueFault, split_list
+from cwmp.datamodel.watching import Watch
 
 _MAX_KEY = 32
 _MAX_ROWS = 1024
@@ -83,11 +85,13 @@ class _Item:
 class Writer:
     """Makes changes, one at a time."""
 
-    def __init__(self, reader: Reader, journal: Journal, followers: Followers) -> None:
+    def __init__(self, reader: Reader, journal: Journal, watch: Watch, followers: Followers) -> None:
         self._reader = reader
+        self._watch = watch
         self._journal = journal
         self._followers = followers
-        self._turn = trio.Lock()
+        self.turn = trio.Lock()
+        """Held by whoever changes what the journal keeps."""
 
     # SetParameterValues
 
@@ -100,12 +104,14 @@ class Writer:
         if not len(args.names) == len(args.types) == len(args.values):
             raise Fault(FaultCode.INVALID_ARGUMENTS, "names, types and values differ in number")
         _check_key(args.parameter_key)
-        async with self._turn:
+        async with self.turn:
             if (answer := self._journal.answers.get(request_id)) is not None:
                 return Applied(answer["status"])
             items, refused = self._resolve(args)
             view, _ = await self._reader.look(_needs(items), lambda v: _gather(v, items))
             staging = Staging(view)
+            if args.parameter_key is None:
+                self._check_rights(items)
             _stage(items, staging)
             _check_unique(view, items, staging)
             await self._check_owners(items, staging)
@@ -113,7 +119,7 @@ class Writer:
             if refused:
                 faults = [refused[name] for name in args.names if name in refused]
                 raise Fault(FaultCode.INVALID_ARGUMENTS, _summary(faults, len(args.names)), faults)
-            answer, change = self._commit(staging, args.names, args.parameter_key, request_id, items)
+            answer, change = await self._commit(staging, args.names, args.parameter_key, request_id, items)
             await self._followers.follow(change)
             return Applied(answer["status"])
 
@@ -139,6 +145,13 @@ class Writer:
                 items.append(_Item(name, text, kind, target, target.parameter))
         return items, refused
 
+    def _check_rights(self, items: list[_Item]) -> None:
+        """Somebody else than the ACS is writing (A.3.2.4)."""
+        for item in items:
+            path = item.name[: len(item.name) - len(item.parameter.name)]
+            if not self._journal.attributes.of(path, item.parameter).local:
+                item.refuse(FaultCode.REQUEST_DENIED, "only the ACS may change it (AccessList)")
+
     async def _check_owners(self, items: list[_Item], staging: Staging) -> None:
         if staging.owned:
             objections = {fault.name: fault for fault in await self._followers.check(staging.owned)}
@@ -155,7 +168,7 @@ class Writer:
             Fault: 9005 where there is no such table or no row can be created, 9004 where it is full.
         """
         _check_key(args.parameter_key)
-        async with self._turn:
+        async with self.turn:
             if (answer := self._journal.answers.get(request_id)) is not None:
                 return Added(answer["instance"], answer["status"])
             target = resolve(self._reader.model, args.object_name)
@@ -181,7 +194,7 @@ class Writer:
                     FaultCode.INTERNAL_ERROR, f"the mapping of {node.template} creates what is no row of it"
                 )
             entry = self._journal.instances.add(args.object_name, section.name, section.options)
-            answer, change = self._commit(
+            answer, change = await self._commit(
                 staging, [args.object_name], args.parameter_key, request_id, (), instance=entry.number
             )
             await self._followers.follow(change)
@@ -194,7 +207,7 @@ class Writer:
             Fault: 9005 where there is no such row, or it cannot be deleted.
         """
         _check_key(args.parameter_key)
-        async with self._turn:
+        async with self.turn:
             if (answer := self._journal.answers.get(request_id)) is not None:
                 return Applied(answer["status"])
             target = resolve(self._reader.model, args.object_name)
@@ -203,6 +216,8 @@ class Writer:
                 raise InvalidName(args.object_name, "not a row of a table")
             if not node.delete:
                 raise InvalidName(args.object_name, "rows of this table cannot be deleted")
+            if args.parameter_key is None and (held := self._journal.attributes.acs_only(args.object_name)):
+                raise Fault(FaultCode.REQUEST_DENIED, f"only the ACS may change {held} (AccessList)")
             referring = [
                 (o, p)
                 for o in self._reader.model.objects()
@@ -225,13 +240,15 @@ class Writer:
             staging.delete_section(rows.package, row.section)
             table, _, number = path.rpartition(".")
             self._journal.instances.delete(f"{table}.", int(number))
-            answer, change = self._commit(staging, [args.object_name], args.parameter_key, request_id, ())
+            answer, change = await self._commit(
+                staging, [args.object_name], args.parameter_key, request_id, (), deleted=args.object_name
+            )
             await self._followers.follow(change)
             return Applied(answer["status"])
 
     # The transaction
 
-    def _commit(
+    async def _commit(
         self,
         staging: Staging,
         names: list[str],
@@ -240,17 +257,24 @@ class Writer:
         items: Iterable[_Item],
         *,
         instance: int = 0,
+        deleted: str = "",
     ) -> tuple[dict[str, int], Change]:
-        """Make everything durable at once; nothing is awaited in here, so nobody sees a half of it."""
+        """Make everything durable at once; nothing is awaited while it is made, so nobody sees a half of it."""
         journal = self._journal
         change = Change(staging.packages, names, parameter_key is not None)
+        by_acs: dict[str, str] = {}
+        if parameter_key is not None:
+            by_acs = {i.name: i.parameter.type.null if i.parameter.hidden else i.text for i in items}
+            by_acs[PARAMETER_KEY] = parameter_key
+            await self._watch.before_acs(staging.packages)
 
         def note() -> dict[str, int]:
             if parameter_key is not None:
                 journal.parameter_key = parameter_key
-                for name, text in ((PARAMETER_KEY, parameter_key), *((i.name, i.text) for i in items)):
-                    if name in journal.acked:
-                        journal.acked[name] = text  # who made a change needs no notification of it
+                self._watch.noted(by_acs)  # who made a change needs no notification of it
+            if deleted:
+                journal.attributes.delete_below(deleted)
+                self._watch.deleted(deleted)
             for entry, alias in staging.aliases.values():
                 journal.instances.set_alias(entry, alias)
             for service, values in staging.owned.items():
@@ -262,6 +286,8 @@ class Writer:
             answer = journal.commit(staging.uci, request_id, note)
         finally:
             self._reader.changed()
+        if by_acs:
+            await self._watch.after_acs(staging.packages, by_acs)
         return answer, change
 
 

@@ -223,7 +223,7 @@ def _cut(table: dict[str, Any], staged: tuple[str, ...]) -> list[dict[str, Any]]
     pages: list[dict[str, Any]] = []
     begin = size = 0
     for row in range(rows):
-        size += sum(len(table[key][row]) + 12 for key in lists)
+        size += sum(len(str(table[key][row])) + 12 for key in lists)
         if size >= _STAGED_PAGE_BYTES:
             pages.append({key: table[key][begin : row + 1] for key in lists})
             begin, size = row + 1, 0

@@ -40,6 +40,8 @@ class Config:
     connection_request_password: str = ""
     retry_minimum_wait_interval: int = 5
     retry_interval_multiplier: int = 2000
+    default_active_notification_throttle: int = 0
+    notification_poll_interval: int = 30
     session_timeout: int = 60
     http_timeout: int = 60
     ca_file: str = ""
@@ -135,6 +137,8 @@ OPTIONS: dict[str, Callable[[str], Any]] = {
     "connection_request_password": _text(256),
     "retry_minimum_wait_interval": _integer(1, 65535),
     "retry_interval_multiplier": _integer(1000, 65535),
+    "default_active_notification_throttle": _integer(0, 2**32 - 1),
+    "notification_poll_interval": _integer(1, 86400),
     "session_timeout": _integer(30, 3600),
     "http_timeout": _integer(30, 3600),
     "ca_file": _text(256),

@@ -31,6 +31,8 @@ _ALLOWED: Mapping[type, frozenset[int]] = {
     soap.SetParameterValues: _ANY | frozenset(range(9003, 9009)),
     soap.GetParameterValues: _PATHS,
     soap.GetParameterNames: _PATHS,
+    soap.SetParameterAttributes: _PATHS | {9009},
+    soap.GetParameterAttributes: _PATHS,
     soap.AddObject: _PATHS,
     soap.DeleteObject: _ANY | {9003, 9005},
     soap.Download: _ANY | {9000, 9003, 9004, 9010, 9012, 9013},
@@ -125,6 +127,32 @@ class AcsRequests:
                 raise Fault(FaultCode.RESOURCES_EXCEEDED, f"the result is {error}: ask for less") from None
         raise Fault(FaultCode.INTERNAL_ERROR, "datamodel keeps restarting")
 
+    async def _set_parameter_attributes(self, request: soap.SetParameterAttributes) -> soap.Response:
+        args = dm.SetAttributes(
+            list(request.names),
+            [dm.UNCHANGED if n is None else _notification(n) for n in request.notifications],
+            [entries is not None for entries in request.access_lists],
+            [",".join(entries or ()) for entries in request.access_lists],
+        )
+        await self._peers.request(dm.SET_ATTRIBUTES, args, deadline=self._limit)
+        return soap.SetParameterAttributesResponse()
+
+    async def _get_parameter_attributes(self, request: soap.GetParameterAttributes) -> soap.Response:
+        for _ in range(_STREAM_ATTEMPTS):
+            attributes = soap.AttributeList()
+            try:
+                args = dm.GetAttributes(list(request.parameter_names))
+                async with self._peers.stream(dm.GET_ATTRIBUTES, args, deadline=self._limit) as pages:
+                    async for page in pages:
+                        access = [text.split(",") if text else [] for text in page.access_lists]
+                        attributes.add(page.names, page.notifications, access)
+                return soap.GetParameterAttributesResponse(attributes)
+            except StreamLost:
+                self._log.info("datamodel restarted: reading again from the beginning")
+            except soap.ListTooLong as error:
+                raise Fault(FaultCode.RESOURCES_EXCEEDED, f"the result is {error}: ask for less") from None
+        raise Fault(FaultCode.INTERNAL_ERROR, "datamodel keeps restarting")
+
     async def _add_object(self, request: soap.AddObject) -> soap.Response:
         args = dm.AddObject(request.object_name, request.parameter_key)
         added = await self._peers.request(dm.ADD_OBJECT, args, deadline=self._limit)
@@ -168,12 +196,21 @@ class AcsRequests:
         soap.SetParameterValues: _set_parameter_values,
         soap.GetParameterValues: _get_parameter_values,
         soap.GetParameterNames: _get_parameter_names,
+        soap.SetParameterAttributes: _set_parameter_attributes,
+        soap.GetParameterAttributes: _get_parameter_attributes,
         soap.AddObject: _add_object,
         soap.DeleteObject: _delete_object,
         soap.Download: _download,
         soap.Reboot: _reboot,
         soap.ScheduleInform: _schedule_inform,
     }
+
+
+def _notification(number: int) -> int:
+    """What the ACS asks for; `UNCHANGED` is a word of ours, so it cannot ask for that."""
+    if number < 0:
+        raise Fault(FaultCode.INVALID_ARGUMENTS, f"Notification {number} is none (A.3.2.4)")
+    return number
 
 
 def _as_allowed(request: type, fault: Fault) -> Fault:
@@ -194,7 +231,12 @@ def _printable(text: str) -> str:
 def _summary(request: soap.Request) -> str:
     """A request in a few words; values and credentials are not among them."""
     match request:
-        case soap.GetParameterValues(names) | soap.SetParameterValues(names):
+        case (
+            soap.GetParameterValues(names)
+            | soap.SetParameterValues(names)
+            | soap.GetParameterAttributes(names)
+            | soap.SetParameterAttributes(names)
+        ):
             first = f" {names[0] or '(everything)'}" if names else ""
             what = f"{first} and {len(names) - 1} more" if len(names) > 1 else first
         case soap.GetParameterNames(path, next_level):
@@ -214,7 +256,11 @@ def _summary(request: soap.Request) -> str:
 
 def _result(response: soap.Response) -> str:
     match response:
-        case soap.GetParameterValuesResponse(items) | soap.GetParameterNamesResponse(items):
+        case (
+            soap.GetParameterValuesResponse(items)
+            | soap.GetParameterNamesResponse(items)
+            | soap.GetParameterAttributesResponse(items)
+        ):
             return f"{items.count} entries, {items.length} bytes"
         case soap.AddObjectResponse(number, status):
             return f"instance {number}, status {status}"

@@ -94,6 +94,56 @@ class SetParameterValues(Rpc[int]):
 
 
 @dataclass(frozen=True, slots=True)
+class Attributes:
+    """Notification (0 off, 1 passive, 2 active) and AccessList; None leaves it as it is."""
+
+    notification: int | None = None
+    access: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetParameterAttributes(Rpc[None]):
+    """In the order of the mapping."""
+
+    attributes: Mapping[str, Attributes]
+
+    def write(self, call: Element) -> None:
+        count = len(self.attributes)
+        items = soap.add_array(call, "ParameterList", "cwmp:SetParameterAttributesStruct", count)
+        for name, wanted in self.attributes.items():
+            item = soap.add(items, "SetParameterAttributesStruct")
+            soap.add(item, "Name", name)
+            soap.add(item, "NotificationChange", int(wanted.notification is not None))
+            soap.add(item, "Notification", wanted.notification or 0)
+            soap.add(item, "AccessListChange", int(wanted.access is not None))
+            access = soap.add_array(item, "AccessList", "xsd:string", len(wanted.access or ()))
+            for entity in wanted.access or ():
+                soap.add(access, "string", entity)
+
+    def read(self, answer: Element) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class GetParameterAttributes(Rpc[dict[str, Attributes]]):
+    names: Sequence[str]
+
+    def write(self, call: Element) -> None:
+        names = soap.add_array(call, "ParameterNames", "xsd:string", len(self.names))
+        for name in self.names:
+            soap.add(names, "string", name)
+
+    def read(self, answer: Element) -> dict[str, Attributes]:
+        return {
+            soap.text(item, "Name"): Attributes(
+                int(soap.text(item, "Notification")),
+                [entity.text or "" for entity in soap.array(item, "AccessList", "string")],
+            )
+            for item in soap.array(answer, "ParameterList", "ParameterAttributeStruct")
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Added:
     instance: int
     status: int

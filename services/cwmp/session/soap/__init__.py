@@ -1,8 +1,8 @@
 """SOAP as CWMP uses it (TR-069a6 3.5), without I/O.
 
 `Decoder` takes what the ACS sends, in chunks, and gives one `Received`; `encode` makes the `Body` of what the
-ACS is sent. Long parameter lists are never held as a tree or as one string: `ValueList` and `InfoList` take
-them page by page and keep them compressed until they are sent.
+ACS is sent. Long parameter lists are never held as a tree or as one string: `ValueList`, `InfoList` and
+`AttributeList` take them page by page and keep them compressed until they are sent.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from cwmp.session.soap.decode import Decoder, Received
 from cwmp.session.soap.encode import Body, Header, encode
 from cwmp.session.soap.errors import SoapError
-from cwmp.session.soap.lists import InfoList, ListTooLong, ValueList
+from cwmp.session.soap.lists import AttributeList, InfoList, ListTooLong, ValueList
 from cwmp.session.soap.messages import (
     AcsFault,
     AcsResponse,
@@ -21,6 +21,8 @@ from cwmp.session.soap.messages import (
     Download,
     DownloadResponse,
     EventStruct,
+    GetParameterAttributes,
+    GetParameterAttributesResponse,
     GetParameterNames,
     GetParameterNamesResponse,
     GetParameterValues,
@@ -37,6 +39,8 @@ from cwmp.session.soap.messages import (
     Response,
     ScheduleInform,
     ScheduleInformResponse,
+    SetParameterAttributes,
+    SetParameterAttributesResponse,
     SetParameterValues,
     SetParameterValuesResponse,
     TransferComplete,
@@ -50,6 +54,7 @@ __all__ = [
     "AcsResponse",
     "AddObject",
     "AddObjectResponse",
+    "AttributeList",
     "Body",
     "Decoder",
     "DeleteObject",
@@ -57,6 +62,8 @@ __all__ = [
     "Download",
     "DownloadResponse",
     "EventStruct",
+    "GetParameterAttributes",
+    "GetParameterAttributesResponse",
     "GetParameterNames",
     "GetParameterNamesResponse",
     "GetParameterValues",
@@ -77,6 +84,8 @@ __all__ = [
     "Response",
     "ScheduleInform",
     "ScheduleInformResponse",
+    "SetParameterAttributes",
+    "SetParameterAttributesResponse",
     "SetParameterValues",
     "SetParameterValuesResponse",
     "SoapError",

@@ -210,14 +210,28 @@ class _Arguments:
             raise self._bad("FileType", "is neither a standard nor a vendor file type")
         return text
 
-    def strings(self, name: str, limit: int) -> list[str]:
-        """An array of at least one string."""
+    def strings(self, name: str, limit: int, *, empty: bool = False) -> list[str]:
+        """An array of strings; of at least one, where it may not be `empty`."""
         items = self._element(name).children
-        if not items or any(e.name != "string" or e.children for e in items):
+        if not (items or empty) or any(e.name != "string" or e.children for e in items):
             raise self._bad(name, "is no array of strings, or empty")
         if any(len(e.text) > limit for e in items):
             raise self._bad(name, f"has a string longer than {limit} characters")
         return [e.text for e in items]
+
+    def set_parameter_attributes(self) -> m.SetParameterAttributes:
+        items = self._element("ParameterList").children
+        if not items or any(item.name != "SetParameterAttributesStruct" for item in items):
+            raise self._bad("ParameterList", "is no array of SetParameterAttributesStructs, or empty")
+        names, notifications, access_lists = [], [], []
+        for item in items:
+            entry = _Arguments(item)
+            names.append(entry.string("Name", 256))
+            notification = entry.integer("Notification") if entry.boolean("NotificationChange") else None
+            notifications.append(notification)
+            changes = entry.boolean("AccessListChange")
+            access_lists.append(entry.strings("AccessList", 64, empty=True) if changes else None)
+        return m.SetParameterAttributes(names, notifications, access_lists)
 
     def set_parameter_values(self) -> m.SetParameterValues:
         rows = self._element("ParameterList").rows
@@ -263,6 +277,8 @@ _REQUESTS: dict[str, Callable[[_Arguments], m.Request]] = {
     "GetParameterNames": lambda a: m.GetParameterNames(
         a.string("ParameterPath", 256), a.boolean("NextLevel")
     ),
+    "SetParameterAttributes": lambda a: a.set_parameter_attributes(),
+    "GetParameterAttributes": lambda a: m.GetParameterAttributes(a.strings("ParameterNames", 256)),
     "AddObject": lambda a: m.AddObject(a.object_name(), a.string("ParameterKey", 32)),
     "DeleteObject": lambda a: m.DeleteObject(a.object_name(), a.string("ParameterKey", 32)),
     "Download": _download,

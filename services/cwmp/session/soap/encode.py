@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from cwmp.contract import Fault, soap_faultcode
 from cwmp.session.soap import messages as m
-from cwmp.session.soap.lists import InfoList, ValueList
+from cwmp.session.soap.lists import AttributeList, InfoList, ValueList
 from cwmp.session.soap.names import ENCODING, SOAP, VERSIONS, XSD, XSI, namespace
 from cwmp.session.soap.text import escape, to_bytes
 
@@ -34,7 +34,7 @@ class Body:
 
     length: int
     _head: bytes
-    _list: ValueList | InfoList | None = None
+    _list: ValueList | InfoList | AttributeList | None = None
     _tail: bytes = b""
 
     def chunks(self) -> Iterator[bytes]:
@@ -163,7 +163,7 @@ def _download(message: m.DownloadResponse) -> str:
     )
 
 
-_WRITERS: dict[type, Callable[[Any], str | tuple[str, ValueList | InfoList]]] = {
+_WRITERS: dict[type, Callable[[Any], str | tuple[str, ValueList | InfoList | AttributeList]]] = {
     m.Inform: _inform,
     m.TransferComplete: _transfer_complete,
     m.GetRPCMethods: lambda _: "<cwmp:GetRPCMethods/>",
@@ -172,6 +172,8 @@ _WRITERS: dict[type, Callable[[Any], str | tuple[str, ValueList | InfoList]]] = 
     m.SetParameterValuesResponse: _status("SetParameterValuesResponse"),
     m.GetParameterValuesResponse: lambda r: ("GetParameterValuesResponse", r.parameters),
     m.GetParameterNamesResponse: lambda r: ("GetParameterNamesResponse", r.parameters),
+    m.SetParameterAttributesResponse: lambda _: "<cwmp:SetParameterAttributesResponse/>",
+    m.GetParameterAttributesResponse: lambda r: ("GetParameterAttributesResponse", r.parameters),
     m.AddObjectResponse: _added,
     m.DeleteObjectResponse: _status("DeleteObjectResponse"),
     m.DownloadResponse: _download,

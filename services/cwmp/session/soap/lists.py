@@ -142,6 +142,35 @@ class ValueList(_List):
         )
 
 
+class AttributeList(_List):
+    """ParameterAttributeStructs (TR-069a6 A.3.2.5)."""
+
+    item = "cwmp:ParameterAttributeStruct"
+
+    def add(
+        self, names: Sequence[str], notifications: Sequence[int], access_lists: Sequence[Sequence[str]]
+    ) -> None:
+        """One page; the three have the same length.
+
+        Raises:
+            ListTooLong: the list is over its limit and has been dropped.
+        """
+        access = {
+            entries: f'<AccessList soap-enc:arrayType="xsd:string[{len(entries)}]">'
+            f"{''.join(f'<string>{e}</string>' for e in escape_all(entries))}</AccessList>"
+            for entries in set(map(tuple, access_lists))
+        }
+        self._add(
+            [
+                f"<ParameterAttributeStruct><Name>{name}</Name><Notification>{notification}</Notification>"
+                f"{access[tuple(entries)]}</ParameterAttributeStruct>"
+                for name, notification, entries in zip(
+                    escape_all(names), notifications, access_lists, strict=True
+                )
+            ]
+        )
+
+
 class InfoList(_List):
     """ParameterInfoStructs (TR-069a6 A.3.2.3)."""
 

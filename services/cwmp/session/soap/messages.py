@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from cwmp.contract import Fault
-from cwmp.session.soap.lists import InfoList, ValueList
+from cwmp.session.soap.lists import AttributeList, InfoList, ValueList
 
 # Requests of the ACS
 
@@ -45,6 +45,22 @@ class GetParameterNames:
 
     parameter_path: str
     next_level: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetParameterAttributes:
+    """A.3.2.4. A notification is None where it is not to change, and so is an access list."""
+
+    names: Sequence[str]
+    notifications: Sequence[int | None]
+    access_lists: Sequence[Sequence[str] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class GetParameterAttributes:
+    """A.3.2.5"""
+
+    parameter_names: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +115,8 @@ Request: TypeAlias = (
     | SetParameterValues
     | GetParameterValues
     | GetParameterNames
+    | SetParameterAttributes
+    | GetParameterAttributes
     | AddObject
     | DeleteObject
     | Download
@@ -207,6 +225,16 @@ class GetParameterNamesResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class SetParameterAttributesResponse:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class GetParameterAttributesResponse:
+    parameters: AttributeList
+
+
+@dataclass(frozen=True, slots=True)
 class AddObjectResponse:
     instance_number: int
     status: int
@@ -239,6 +267,8 @@ Response: TypeAlias = (
     | SetParameterValuesResponse
     | GetParameterValuesResponse
     | GetParameterNamesResponse
+    | SetParameterAttributesResponse
+    | GetParameterAttributesResponse
     | AddObjectResponse
     | DeleteObjectResponse
     | DownloadResponse

@@ -17,6 +17,7 @@ from cwmp.session.soap.names import XSI
 
 _CHUNK = 64 * 1024
 _MAX_DEPTH = 32
+_ROWS_IN = "SetParameterValues"
 _ROWS_DEPTH = 4  # Envelope, Body, SetParameterValues, ParameterList
 _XSI_TYPE = f"{{{XSI}}}type"
 
@@ -131,7 +132,7 @@ class _Target:
             if stack:
                 stack[-1].children.append(element)
             stack.append(element)
-            if len(stack) == _ROWS_DEPTH and tag == "ParameterList":
+            if len(stack) == _ROWS_DEPTH and tag == "ParameterList" and stack[-2].name == _ROWS_IN:
                 in_rows = True
                 element.rows = rows
 
