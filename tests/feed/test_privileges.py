@@ -147,13 +147,15 @@ def test_a_configuration_that_was_replaced_is_readable_again(
 ) -> None:
     """`uci commit` keeps the mode of the file but gives it to root's group; what is saved has root's too."""
     them = Account(account.pw_uid, account.pw_gid)
-    privileges.prepare(them, suite)
+    assert privileges.prepare(them, suite)
+    assert not privileges.prepare(them, suite)
     saved = suite.uci_save_dir / "cwmp"
+    saved.write_text("")
+    assert saved.stat().st_gid == account.pw_gid  # before anybody looked after it
     for file in (suite.uci_dir / "cwmp", saved):
-        file.write_text("")
         os.chown(file, 0, 0)
         file.chmod(0o600)
-    privileges.prepare(them, suite)
+    assert privileges.prepare(them, suite)
     for file in (suite.uci_dir / "cwmp", saved):
         found = file.stat()
         assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (0, account.pw_gid, 0o640)

@@ -132,8 +132,20 @@ async def test_processes(
             assert (await client.call("cwmp", "status"))["state"] == "waiting for URL"
 
 
-async def test_a_reload_lets_session_read_what_uci_replaced(
-    installed: Installed, account: pwd.struct_passwd, open_dir: Path, paths: Paths, nursery: trio.Nursery
+@pytest.mark.parametrize(
+    "wake",
+    [
+        pytest.param(signal.SIGHUP, id="reload"),
+        pytest.param(signal.SIGCHLD, id="unannounced"),  # the master looks whenever it is awake
+    ],
+)
+async def test_session_reads_what_uci_replaced(
+    installed: Installed,
+    account: pwd.struct_passwd,
+    open_dir: Path,
+    paths: Paths,
+    nursery: trio.Nursery,
+    wake: signal.Signals,
 ) -> None:
     with trio.fail_after(30):
         async with running(installed, paths, account.pw_name, nursery, open_dir) as (process, client):
@@ -142,7 +154,7 @@ async def test_a_reload_lets_session_read_what_uci_replaced(
             fresh.write_text("config cwmp 'cwmp'\n\toption enable '0'\n")
             fresh.chmod(0o600)
             fresh.rename(config)
-            process.send_signal(signal.SIGHUP)
+            process.send_signal(wake)
             while (await client.call("cwmp", "status"))["state"] != "disabled":
                 await trio.lowlevel.checkpoint()
             assert config.stat().st_gid == account.pw_gid

@@ -9,7 +9,8 @@ SIGINT stop everything, SIGHUP is passed on. The master holds no other state: it
 children end with it (PR_SET_PDEATHSIG).
 
 As root it gives each child what that service needs and no more (`privileges`). It never reads the
-configuration itself: no child inherits a secret in its memory.
+configuration itself: no child inherits a secret in its memory. Whoever replaces the configuration takes it from
+session's eyes, so the master looks after it every `_LOOK` s, and has it read again when it was replaced.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ _PAUSE_FIRST = 0.1
 _PAUSE_MOST = 30.0
 _SETTLED = 60.0
 _STOP_PATIENCE = 5.0
+_LOOK = 30.0
 _PR_SET_NAME, _PR_SET_PDEATHSIG = 15, 1
 
 
@@ -84,24 +86,26 @@ class Master:
                     self._fork(child)
             due = [child.due for child in self._children if not child.pid]
             wait = max(0.0, min(due) - time.monotonic()) if due else 3600.0
+            if self._account is not None:
+                wait = min(wait, _LOOK)
             received = signal.sigtimedwait(watched, wait)
             number = received.si_signo if received else 0
             if number in {signal.SIGTERM, signal.SIGINT}:
                 self._log.info("stop (%s)", signal.Signals(number).name)
                 return self._stop()
-            if number == signal.SIGHUP:
-                self._prepare()
+            if self._prepare() or number == signal.SIGHUP:
                 self._signal(signal.SIGHUP)
             self._reap()
 
-    def _prepare(self) -> None:
-        """See to the files of those who give up their rights."""
+    def _prepare(self) -> bool:
+        """See to the files of those who give up their rights; whether the configuration was replaced."""
         if self._account is None:
-            return
+            return False
         try:
-            privileges.prepare(self._account, self._where)
+            return privileges.prepare(self._account, self._where)
         except OSError as error:
             self._log.error("session and diagnostics will not find their files: %s", error)
+            return False
 
     def _fork(self, child: _Child) -> None:
         self._prepare()

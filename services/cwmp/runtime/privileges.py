@@ -10,7 +10,8 @@ and at each reload, since UCI replaces files and then gives them back to root:
 - their directories exist and are theirs: ``<state_dir>/<service>`` and, for what need not survive a reboot,
   ``<run_dir>/<user>``. They are apart from root's, whose files they could otherwise rename.
 - ``/etc/config/cwmp``, with the ACS password, can be read by the user's group. Of the services that are not
-  root only session is in that group.
+  root only session is in that group. What is saved and not committed counts as well; it lies in a directory
+  whose files are given to that group as they are made.
 
 A process gives up its rights for good: no capability is left in its bounding set but those in `RIGHTS`, and
 no_new_privs keeps every program it might start from gaining one. Since the credentials changed, the kernel lets
@@ -103,8 +104,10 @@ def paths_for(service: str, account: Account | None, where: Paths) -> Paths:
     return replace(where, run_dir=_run_dir(where))
 
 
-def prepare(account: Account, where: Paths) -> None:
+def prepare(account: Account, where: Paths) -> bool:
     """Make the directories of the services in `RIGHTS`, and let session read the configuration.
+
+    Returns whether session could not read it before: then it is not the file that was read last.
 
     Raises:
         OSError: it cannot be done; the services would not work.
@@ -116,8 +119,12 @@ def prepare(account: Account, where: Paths) -> None:
         _hand_over(where.state_dir / service, account)
     _hand_over(_run_dir(where), account)
     where.uci_save_dir.mkdir(mode=0o755, parents=True, exist_ok=True)  # or whoever comes first would own it
-    for directory in (where.uci_dir, where.uci_save_dir):
-        _let_read(directory, PACKAGE, account)
+    with _directory_of_root(where.uci_save_dir) as saves:
+        if saves is not None and os.fstat(saves).st_gid != account.gid:
+            os.fchown(saves, 0, account.gid)
+            os.fchmod(saves, 0o2755)
+    saved = _let_read(where.uci_save_dir, PACKAGE, account)
+    return _let_read(where.uci_dir, PACKAGE, account) or saved
 
 
 def drop(service: str, account: Account | None, *, low_ports: bool = False) -> None:
@@ -214,26 +221,39 @@ def _hand_over(directory: Path, account: Account) -> None:
         os.close(descriptor)
 
 
-def _let_read(directory: Path, name: str, account: Account) -> None:
-    """Let the account's group read a file of root's; anything else of that name is left alone."""
+@contextlib.contextmanager
+def _directory_of_root(path: Path) -> Iterator[int | None]:
+    """A descriptor of a directory; None when there is none of root's."""
     try:
-        parent = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
+        yield None
         return
     try:
-        if os.fstat(parent).st_uid != 0:
-            return
+        yield descriptor if os.fstat(descriptor).st_uid == 0 else None
+    finally:
+        os.close(descriptor)
+
+
+def _let_read(directory: Path, name: str, account: Account) -> bool:
+    """Let the account's group read a file of root's; whether it could not. Anything else of that name stays."""
+    with _directory_of_root(directory) as parent:
+        if parent is None:
+            return False
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             descriptor = os.open(name, flags, dir_fd=parent)
         except OSError:  # it is not there, or a link
-            return
+            return False
         try:
             found = os.fstat(descriptor)
-            if stat.S_ISREG(found.st_mode) and found.st_uid == 0 and found.st_nlink == 1:
-                os.fchown(descriptor, 0, account.gid)
-                os.fchmod(descriptor, 0o640)
+            wanted = (account.gid, 0o640)
+            if not stat.S_ISREG(found.st_mode) or found.st_uid != 0 or found.st_nlink != 1:
+                return False
+            if (found.st_gid, stat.S_IMODE(found.st_mode)) == wanted:
+                return False
+            os.fchown(descriptor, 0, account.gid)
+            os.fchmod(descriptor, 0o640)
         finally:
             os.close(descriptor)
-    finally:
-        os.close(parent)
+    return True
