@@ -15,7 +15,7 @@ import trio
 from tests.luci.site import ACLS, HERE, Dispatcher, runtime
 
 from cwmp.contract import SERVICES
-from cwmp.lab.acs import Acs, open_acs
+from cwmp.lab.acs import Acs, CpeFault, SessionLost, open_acs
 from cwmp.lab.jsonrpc import Call, Endpoint, Site, User, read_acls
 from cwmp.lab.router import Options, Router, open_router
 from ubuskit.client import Client, Method, Request, open_client
@@ -37,6 +37,7 @@ class Lab:
 
     def __init__(self, directory: Path) -> None:
         self.calls: list[Call] = []
+        self.wants: list[Any] = []
         self._directory = directory
         self._ready = threading.Event()
         self._error: BaseException | None = None
@@ -169,10 +170,13 @@ class Lab:
                 leases.write(f"4102444800 {mac} 10.1.{n // 250}.{n % 250 + 1} host-{n} 01:{mac}\n")
 
     async def _end_sessions(self) -> None:
-        """The ACS wants nothing: each session is ended as soon as it was opened."""
+        """What the ACS does in every session: it asks for `wants`, mostly nothing, and ends it."""
         while True:
-            session = await self.acs.next_session(timeout=float("inf"))
-            session.dismiss()
+            with suppress(SessionLost):
+                async with self.acs.session(timeout=float("inf")) as session:
+                    for message in self.wants:
+                        with suppress(CpeFault):
+                            await session.rpc(message)
 
     async def _there(self, path: str) -> None:
         with trio.fail_after(20):

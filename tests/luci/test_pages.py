@@ -10,6 +10,7 @@ import pytest
 from tests.luci.conftest import NARROW, PAGES, SHOTS, WIDE, Tab
 from tests.luci.lab import Lab
 
+from cwmp.lab.acs import GetParameterNames, GetParameterValues
 from cwmp.lab.acs.behaviour import Status
 from cwmp.runtime.config import OPTIONS
 
@@ -172,7 +173,13 @@ def test_the_last_sessions_and_what_was_said_in_them(new_tab: NewTab, lab: Lab) 
     page = tab.open("sessions")
     page.get_by_role("button", name="Record").click()
     expect(page.locator("#tr069-record")).to_have_text("Stop recording")
+    lab.wants = [
+        GetParameterNames("Device.WiFi."),
+        GetParameterValues(["Device."]),
+        GetParameterValues(["Device.No"]),
+    ]
     lab.inform()
+    lab.wants = []
     with page.expect_response(UBUS):
         page.clock.run_for(5_100)
     session = page.locator(".tr069-session").first
@@ -180,7 +187,9 @@ def test_the_last_sessions_and_what_was_said_in_them(new_tab: NewTab, lab: Lab) 
     expect(session.get_by_text("success")).to_be_visible()
     if session.get_attribute("open") is None:
         session.locator("summary").click()
-    expect(session.locator(".tr069-waterfall .method").first).to_have_text("Inform")
+    methods = session.locator(".tr069-waterfall .method")
+    expect(methods).to_have_text(["Inform", "GetParameterNames", "GetParameterValues", "GetParameterValues"])
+    expect(session.locator(".fault")).to_contain_text("9005")
     message = page.locator(".tr069-message")
     expect(message.first).to_be_visible()
     page.locator("#tr069-messages").fill("informresponse")
@@ -263,6 +272,10 @@ def test_thousands_of_parameters_are_a_few_rows(new_tab: NewTab) -> None:
     )
     page.locator("#tr069-search").fill("nothing has such a name")
     expect(page.locator(".count")).to_have_text("0 found")
+    page.locator("#tr069-search").press("Escape")
+    expect(row(page, "Device.DeviceInfo.")).to_be_visible()
+    page.locator("#tr069-search").fill("provisioning")
+    expect(page.locator(".count")).to_have_text("1 found")
     page.locator("#tr069-search").press("Escape")
     expect(row(page, "Device.DeviceInfo.")).to_be_visible()
 

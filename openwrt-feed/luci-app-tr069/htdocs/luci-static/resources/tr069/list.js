@@ -70,6 +70,7 @@ class List {
 
 		this.first = first;
 		this.last = last;
+		this.node.style.setProperty('--tr069-rows', this.rows.length);
 		this.inner.style.height = '%dpx'.format(this.rows.length * height);
 
 		dom.content(this.inner, this.rows.slice(first, last).map((row, i) => this.element(row, first + i, height)));

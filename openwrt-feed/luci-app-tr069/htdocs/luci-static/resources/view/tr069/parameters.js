@@ -160,7 +160,7 @@ return view.extend({
 		});
 
 		if (!row.object)
-			return [ small('edit', _('Edit'), _('Change this value'), () => this.editor.edit(row)) ];
+			return [ small('edit', _('Edit'), _('Change this value'), () => this.edit(row)) ];
 		if (tree.isInstance(row))
 			return [ small('remove', _('Delete'), _('Delete this object'), () => this.remove(row)) ];
 		return [ small('add', _('Add'), _('Add an object to this table'), () => this.add(row)) ];
@@ -185,7 +185,7 @@ return view.extend({
 			if (row.object)
 				this.toggle(row);
 			else if (row.writable && bus.mayWrite())
-				this.editor.edit(row);
+				this.edit(row);
 			return true;
 
 		case 'ArrowRight':
@@ -218,6 +218,19 @@ return view.extend({
 		}
 
 		return false;
+	},
+
+	/* A row that was never in sight for long has no value yet: one that is changed must be known. */
+	async edit(row) {
+		try {
+			if (row.type == null)
+				await this.tree.read([ row ]);
+
+			this.editor.edit(row);
+		}
+		catch (trouble) {
+			this.tell(trouble);
+		}
 	},
 
 	add(row) {

@@ -104,7 +104,7 @@ return view.extend({
 			E('summary', [
 				page.label(label, text), ' ',
 				E('strong', [ page.time(session.start) ]), ' ',
-				E('span', [ [ session.events?.join(', '), _('%d RPCs').format(count), duration(session) ].filter(text => text).join(' · ') ])
+				E('span', [ [ session.events?.join(', '), _('RPCs: %d').format(count), duration(session) ].filter(text => text).join(' · ') ])
 			]),
 			session.error ? E('p', { 'class': 'error' }, [ session.error ]) : '',
 			session.error && advice.about(session.error) ? E('p', [ advice.about(session.error) ]) : '',

@@ -70,7 +70,7 @@ return view.extend({
 		const { text, label } = failed ? { text: _('failed'), label: 'important' } : STATES[t.state] ?? { text: t.state, label: '' };
 
 		return E('article', { 'class': 'tr069-transfer', 'data-id': t.id }, [
-			E('header', [
+			E('div', { 'class': 'head' }, [
 				E('strong', [ t.file_type || t.method ]),
 				page.label(label, text),
 				CANCELLABLE.includes(t.state) && bus.mayWrite()
