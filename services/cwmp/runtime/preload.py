@@ -19,7 +19,6 @@ open, starts a thread or runs trio. What each step saves is in docs/footprint.md
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import pkgutil
@@ -74,8 +73,6 @@ def settle() -> list[object]:
     gc.collect()
     clear: Callable[[], None] = getattr(sys, "_clear_type_cache", lambda: None)
     clear()
-    with contextlib.suppress(OSError, AttributeError):  # a C library without it
-        ctypes.CDLL(None).malloc_trim(0)
     ballast = list(_ballast()) if sys.maxsize > 2**32 and sys.implementation.name == "cpython" else []
     gc.freeze()
     return ballast

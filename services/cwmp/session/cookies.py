@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 _MAX_BYTES = 16 * 1024
 _MAX_COOKIES = 50
@@ -52,8 +51,12 @@ def _expired(attributes: list[str], now: float) -> bool:
         found[name.strip().lower()] = value.strip().strip('"')
     if _MAX_AGE.fullmatch(max_age := found.get("max-age", "")):
         return int(max_age) <= 0
+    if "expires" not in found:
+        return False
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  # rarely needed, and much memory
+
     try:
-        expires = parsedate_to_datetime(found.get("expires", ""))
+        expires = parsedate_to_datetime(found["expires"])
     except ValueError:
         return False
     return (expires if expires.tzinfo else expires.replace(tzinfo=UTC)) <= datetime.fromtimestamp(now, UTC)
