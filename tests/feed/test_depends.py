@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from tests.feed.packages import FEED, NATIVE, PROJECT, THIRD_PARTY, Installed, describe, split_package
 
+from cwmp.runtime import preload
+
 _IMPORT = """
 import importlib, json, sys
 for name in json.load(sys.stdin):
@@ -53,6 +55,7 @@ def needed(installed: Installed) -> set[str]:
     """The OpenWrt packages whose modules are in memory once everything of ours has been imported."""
     ours = [name for name in installed.modules() if name.partition(".")[0] in _SOURCES]
     late = {name for module in ours for name in imported_in_functions(module)} - _OPTIONAL
+    late.update(preload._LATE)
     wanted = sorted({m for m in {*ours, *late} if not m.endswith("__main__")})
     done = subprocess.run(
         [sys.executable, "-B", "-c", _IMPORT],

@@ -141,6 +141,7 @@ def test_icwmp(router: Router) -> None:
         "periodic_inform_time": "0001-01-01T00:00:00Z",
         "retry_minimum_wait_interval": "5",
         "retry_interval_multiplier": "2000",
+        "http_compression": "Disabled",
         "enable": "1",
         "interface": "wan",
         "manufacturer": "Example",
@@ -161,7 +162,7 @@ def test_icwmp(router: Router) -> None:
     assert set(report) == old
     without = {name.rpartition(".")[2] for name, text in report.items() if text.startswith("no counterpart")}
     assert without == {
-        "dhcp_discovery", "compression", "ssl_capath", "insecure_enable", "ipv6_enable", "software_version",
+        "dhcp_discovery", "ssl_capath", "insecure_enable", "ipv6_enable", "software_version",
         "http_disable_100continue", "amd_version", "instance_mode", "notification", "exec_download",
         "log_to_console", "log_to_file", "log_max_size", "delay_reboot",
     }  # fmt: skip

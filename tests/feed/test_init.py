@@ -44,6 +44,8 @@ class Service:
     instances: dict[str, Instance] = field(default_factory=dict)
     triggers: list[list[str]] = field(default_factory=list)
     calls: list[list[str]] = field(default_factory=list)
+    started_after: int = 0
+    """How many calls came before the first instance."""
 
 
 Run = Callable[..., Service]
@@ -78,6 +80,8 @@ def parse(output: str) -> Service:
     for line in output.splitlines():
         kind, *rest = line.split("\037")[:-1]
         if kind == "open":
+            if not service.instances:
+                service.started_after = len(service.calls)
             instance = service.instances[rest[0]] = Instance()
         elif kind == "param":
             instance.params[rest[0]] = rest[1:]
@@ -155,6 +159,7 @@ def test_reload_updates_the_service_and_tells_what_runs(run: Run) -> None:
     service = run("config cwmp 'cwmp'\n\toption interface 'wwan'\n", "reload")
     assert list(service.instances) == ["master"]
     assert service.calls == [["signal", "cwmpd", "*", "HUP"]]
+    assert service.started_after == 1  # what is started only then is not hit by the signal
     assert ["interface", "wwan"] in service.triggers
 
 

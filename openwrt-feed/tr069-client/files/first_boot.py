@@ -72,7 +72,7 @@ EASYCWMP: Mapping[str, Mapping[str, Target | Gone]] = {
         "ssl_cacert": Target("ca_file"),
         "parameter_key": Gone("it belongs to the ACS, which sets it anew"),
         "http100continue_disable": _PROTOCOL,
-        "ssl_cert": Gone("there is no client certificate"),
+        "ssl_cert": Target("client_certificate"),
         "ssl_verify": _VERIFIED,
     },
     "device": {
@@ -97,7 +97,7 @@ ICWMP: Mapping[str, Mapping[str, Target | Gone]] = {
         "retry_interval_multiplier": Target("retry_interval_multiplier"),
         "dhcp_discovery": Gone("DHCP is asked whenever there is no URL"),
         "dhcp_url": Gone("the DHCP server gives it anew"),
-        "compression": _PROTOCOL,
+        "compression": Target("http_compression"),
         "ssl_capath": Gone("name one file with the certificates in ca_file"),
         "insecure_enable": _VERIFIED,
         "ipv6_enable": Gone("IPv4 and IPv6 are both tried"),
