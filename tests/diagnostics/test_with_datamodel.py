@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
 
 import pytest
 import trio
@@ -15,6 +16,7 @@ from cwmp.datamodel.service import serve as serve_datamodel
 from cwmp.diagnostics.service import serve
 from ubuskit.client import Client
 
+DOWNLOAD = "Device.IP.Diagnostics.DownloadDiagnostics."
 SERVER = "Device.IP.Diagnostics.UDPEchoConfig."
 ROUTE = "Device.IP.Diagnostics.TraceRoute."
 
@@ -86,3 +88,31 @@ async def test_the_echo_server(acs: Acs) -> None:
                 peer.sendto(b"x", ("127.0.0.1", int(port)))
     assert (await acs.get(SERVER))[f"{SERVER}BytesReceived"] != "0"
     await acs.set(SERVER, Enable="false")
+
+
+async def test_a_download(acs: Acs, nursery: trio.Nursery) -> None:
+    async def file(stream: trio.SocketStream) -> None:
+        await stream.receive_some(4096)
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        await stream.aclose()
+
+    listeners = await nursery.start(partial(trio.serve_tcp, file, 0, host="127.0.0.1"))
+    url = f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}/"
+    with pytest.raises(Fault) as caught:
+        await acs.set(DOWNLOAD, DownloadURL="https://127.0.0.1/", DiagnosticsState="Requested")
+    assert [(p.name, p.code) for p in caught.value.parameters] == [(f"{DOWNLOAD}DownloadURL", 9007)]
+    await acs.set(
+        DOWNLOAD,
+        DownloadURL=url,
+        NumberOfConnections="2",
+        EnablePerConnectionResults="true",
+        DiagnosticsState="Requested",
+    )
+    await acs.event()
+    found = await acs.get(DOWNLOAD)
+    assert found[f"{DOWNLOAD}DiagnosticsState"] == "Complete"
+    assert found[f"{DOWNLOAD}TestBytesReceived"] == "80"
+    assert found[f"{DOWNLOAD}PerConnectionResultNumberOfEntries"] == "2"
+    assert found[f"{DOWNLOAD}PerConnectionResult.2.TestBytesReceived"] == "40"
+    assert found[f"{DOWNLOAD}IncrementalResultNumberOfEntries"] == "0"
+    assert found[f"{DOWNLOAD}DownloadDiagnosticMaxConnections"] == "8"

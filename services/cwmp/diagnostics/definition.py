@@ -74,6 +74,8 @@ class Definition:
     required: tuple[str, ...]
     errors: tuple[str, ...]
     run: Run
+    lacks: Callable[[Mapping[str, str]], str] = field(default=lambda _: "")
+    """What else these inputs lack for a request; "" for nothing."""
 
     def defaults(self) -> dict[str, str]:
         return {name: item.default for name, item in self.inputs.items()}
@@ -102,7 +104,7 @@ class Definition:
     def missing(self, inputs: Mapping[str, str]) -> str:
         """Why a test with these inputs cannot run; "" when it can."""
         absent = [name for name in self.required if not inputs[name].strip("+0")]
-        return f"{' and '.join(absent)} must be set first" if absent else ""
+        return f"{' and '.join(absent)} must be set first" if absent else self.lacks(inputs)
 
     def state(self, state: str) -> str:
         """A way to end, in the words of this test's DiagnosticsState."""
@@ -121,7 +123,7 @@ def unsigned(low: int, high: int = 2**32 - 1) -> Callable[[str], str]:
     """An unsignedInt in a range."""
 
     def check(value: str) -> str:
-        if re.fullmatch(r"\+?[0-9]{1,10}", value) and low <= int(value) <= high:
+        if re.fullmatch(r"\+?[0-9]{1,20}", value) and low <= int(value) <= high:
             return ""
         return f"not a whole number from {low} to {high}"
 

@@ -32,6 +32,7 @@ from cwmp.contract.parameters import (
 from cwmp.contract.session import RAISE_EVENT, RaiseEvent
 from cwmp.diagnostics import echoserver, states
 from cwmp.diagnostics.definition import Definition, Means
+from cwmp.diagnostics.download import DOWNLOAD
 from cwmp.diagnostics.echoserver import EchoServer
 from cwmp.diagnostics.interface import device_of
 from cwmp.diagnostics.ipping import IP_PING
@@ -40,13 +41,14 @@ from cwmp.diagnostics.record import Record
 from cwmp.diagnostics.runner import Runner, perform
 from cwmp.diagnostics.traceroute import TRACE_ROUTE
 from cwmp.diagnostics.udpecho import UDP_ECHO
+from cwmp.diagnostics.upload import UPLOAD
 from cwmp.runtime import Runtime, StateFile
 from cwmp.runtime.quiet import SessionWatch
 from ubuskit.client import Method, Request
 
 OBJECT = "cwmp.diagnostics"
 
-TESTS: tuple[Definition, ...] = (IP_PING, TRACE_ROUTE, NS_LOOKUP, UDP_ECHO)
+TESTS: tuple[Definition, ...] = (IP_PING, TRACE_ROUTE, NS_LOOKUP, UDP_ECHO, DOWNLOAD, UPLOAD)
 """All there are; a new one needs its module, a line here, and its parameters in the data model."""
 
 _EVENT = "8 DIAGNOSTICS COMPLETE"
