@@ -23,6 +23,7 @@ import signal
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 from cwmp.contract import SERVICES
@@ -188,7 +189,7 @@ def main(arguments: list[str] | None = None) -> None:
         default=os.environ.get("CWMP_USER", ""),
         metavar="NAME",
         help="whom session and diagnostics become if this is root (CWMP_USER); "
-        f"default {privileges.USER} if there is such a user; root: nobody else",
+        f"default {privileges.USER}, if there is such a user and no --sysroot; root: nobody else",
     )
     parser.add_argument(
         "--low-ports", action="store_true", help="let session listen on ports below 1024 as that user"
@@ -197,11 +198,11 @@ def main(arguments: list[str] | None = None) -> None:
     services = tuple(options.services.split(","))
     if unknown := set(services) - set(SERVICES):
         parser.error(f"there is no service {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}")
-    try:
-        account = privileges.find_account(options.user)
+    where = paths.from_options(options)
+    try:  # by itself only on a router: in a sandbox all files are the developer's
+        account = privileges.find_account(options.user or ("" if where.sysroot == Path("/") else "root"))
     except LookupError as error:
         parser.error(str(error))
-    where = paths.from_options(options)
     master = Master(services, where, stderr=options.stderr, account=account, low_ports=options.low_ports)
     sys.exit(master.run())
 
