@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import logging
+import re
 import ssl
+import zlib
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -25,15 +28,24 @@ BODY = soap.encode(soap.GetRPCMethods(), soap.Header(id="1"))
 
 
 def transport(
-    url: str, *, username: str = "", password: str = "", ca_file: str = "", timeout: float = 10.0
+    url: str,
+    *,
+    username: str = "",
+    password: str = "",
+    ca_file: str = "",
+    timeout: float = 10.0,
+    coding: str = "",
+    **context: Any,
 ) -> Transport:
+    """`context` goes to `tls.client_context`."""
     return Transport(
         Url.parse(url),
         username=username,
         password=password,
-        tls=lambda: tls.client_context(ca_file),
+        tls=lambda: tls.client_context(ca_file, **context),
         timeout=timeout,
         log=LOG,
+        coding=coding,
     )
 
 
@@ -120,7 +132,7 @@ async def test_an_answer_that_does_not_come_fails_and_nothing_is_sent_twice(acs:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", "before its response was complete"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "before its response was complete"),
         (b"SSH-2.0-OpenSSH\r\n\r\n", "does not speak HTTP"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200_000 + b"\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200_000 + b"\r\n", "headers are larger"),
         (b"HTTP/1.1 503 Busy\r\nRetry-After: 1\r\n\r\n", "503 Busy"),
         (b"HTTP/1.1 415 Unsupported Media Type\r\n\r\n", "415"),
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx", "gzip"),
@@ -312,6 +324,115 @@ async def test_a_long_message_arrives_whole_also_after_a_challenge(acs: Acs) -> 
     assert acs.posts[1].texts("Value") == names
 
 
+@pytest.mark.parametrize(("coding", "window"), [("gzip", 31), ("deflate", 15)])
+async def test_what_is_sent_may_be_compressed(acs: Acs, coding: str, window: int) -> None:
+    values = soap.ValueList()
+    values.add([f"Device.Hosts.Host.{n}.HostName" for n in range(2000)], ["string"] * 2000, ["x"] * 2000)
+    body = soap.encode(soap.GetParameterValuesResponse(values), soap.Header(id="1"))
+    acs.handler = lambda p: challenge(p, 'Basic realm="a"')
+    http = transport(acs.url, username="u", password="p", coding=coding)
+    assert await post(http, body) == b"ok"
+    assert await post(http, None) == b"ok"
+    await http.aclose()
+    for sent in acs.posts[:2]:  # once more after the challenge
+        assert sent.headers["content-encoding"] == coding
+        assert sent.headers["content-length"] == str(len(sent.body))
+        assert len(sent.body) * 5 < body.length
+        assert zlib.decompress(sent.body, window) == b"".join(body.chunks())
+    assert "content-encoding" not in acs.posts[2].headers
+    assert not http.coding_refused
+
+
+async def test_415_says_that_compression_is_refused(acs: Acs) -> None:
+    acs.handler = lambda _: Reply(415)
+    http = transport(acs.url, coding="gzip")
+    await refused(http, "415.*does not take what is compressed")
+    assert http.coding_refused
+    http = transport(acs.url)
+    await refused(http, "answered 415$")
+    assert not http.coding_refused
+
+
+DIGEST = 'Digest realm="r", qop="auth", nonce="n1", opaque="o"'
+
+
+def digest_response(found: str, algorithm: str, password: str) -> str:
+    """What the response has to be (RFC 7616 3.4.1), by a second reading of the standard."""
+    given = dict(re.findall(r'(\w+)="?([^",]*)"?', found))
+    new = hashlib.sha256 if algorithm.startswith("SHA") else hashlib.md5
+
+    def h(*parts: str) -> str:
+        return new(":".join(parts).encode()).hexdigest()
+
+    secret = h("u", "r", password)
+    if algorithm.endswith("-sess"):
+        secret = h(secret, "n1", given["cnonce"])
+    return h(secret, "n1", given["nc"], given["cnonce"], "auth", h("POST", "/acs"))
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "MD5-sess", "SHA-256", "SHA-256-sess"])
+async def test_digest_with_every_algorithm(acs: Acs, algorithm: str) -> None:
+    acs.handler = lambda p: challenge(p, f"{DIGEST}, algorithm={algorithm}")
+    http = transport(acs.url, username="u", password="p:w")
+    for _ in range(2):
+        assert await post(http) == b"ok"
+    await http.aclose()
+    for number, sent in enumerate(acs.posts[1:], 1):
+        given = sent.headers["authorization"]
+        assert f"algorithm={algorithm}" in given
+        assert f"nc={number:08x}" in given
+        assert f'response="{digest_response(given, algorithm, "p:w")}"' in given
+
+
+async def test_interim_responses_are_passed_over_but_not_for_ever(acs: Acs) -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n" + b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+    final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    acs.handler = lambda _: Reply(raw=interim + final)
+    http = transport(acs.url)
+    assert await post(http) == b"ok"
+    await http.aclose()
+    acs.handler = lambda _: Reply(raw=interim * 100 + final)
+    await refused(transport(acs.url), "more than 16 interim responses")
+
+
+async def test_a_response_that_drips_is_waited_for_as_a_whole(autojump_clock: trio.abc.Clock) -> None:
+    async def drip(stream: trio.SocketStream) -> None:
+        try:
+            await stream.receive_some(65536)
+            await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            while True:
+                with trio.move_on_after(5):
+                    await trio.sleep_forever()
+                await stream.send_all(b"<")
+        except trio.BrokenResourceError:
+            pass
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, drip, 0, host="127.0.0.1"))
+        port = listeners[0].socket.getsockname()[1]
+        http = transport(f"http://127.0.0.1:{port}/", timeout=30)
+        await refused(http, "did not arrive as a whole within 30 s")
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_acs_that_takes_our_message_in_drips(autojump_clock: trio.abc.Clock) -> None:
+    values = soap.ValueList()
+    values.add(["Device.A"] * 50000, ["string"] * 50000, ["x" * 200] * 50000)
+    body = soap.encode(soap.GetParameterValuesResponse(values), soap.Header(id="1"))
+
+    async def never(_: trio.SocketStream) -> None:
+        await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, never, 0, host="127.0.0.1"))
+        port = listeners[0].socket.getsockname()[1]
+        http = transport(f"http://127.0.0.1:{port}/", timeout=30)
+        with pytest.raises(TransportError, match="did not take our message within 30 s"):
+            await post(http, body)
+        await http.aclose()
+        nursery.cancel_scope.cancel()
+
+
 async def test_what_feed_raises_comes_out(acs: Acs) -> None:
     acs.handler = lambda _: Reply(body=b"x")
 
@@ -415,6 +536,47 @@ async def test_tls_expired_is_refused(tls_acs: StartTls, ca_file: str) -> None:
     acs = await tls_acs("127.0.0.1", not_before=past - datetime.timedelta(1), not_after=past)
     await refused(transport(acs.url, ca_file=ca_file), "certificate has expired")
     assert acs.posts == []
+
+
+async def test_p41_tls_without_a_clock_only_the_dates_are_ignored(
+    tls_acs: StartTls, ca_file: str, tmp_path: Path
+) -> None:
+    past = datetime.datetime(2020, 1, 2, tzinfo=datetime.UTC)
+    expired = {"not_before": past - datetime.timedelta(1), "not_after": past}
+    acs = await tls_acs("127.0.0.1", **expired)
+    http = transport(acs.url, ca_file=ca_file, ignore_dates=True)
+    assert await post(http) == b"ok"
+    await http.aclose()
+    other = await tls_acs("acs.example.org", **expired)
+    stranger = await tls_acs("127.0.0.1", authority=trustme.CA(), **expired)
+    for found in (other, stranger):
+        await refused(
+            transport(found.url, ca_file=ca_file, ignore_dates=True), "certificate was not accepted"
+        )
+        assert found.posts == []
+
+
+async def test_tls_a_client_certificate(
+    ca: trustme.CA, nursery: trio.Nursery, ca_file: str, tmp_path: Path
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=ca_file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    acs = await start_acs(nursery, context)
+    acs.handler = lambda _: Reply(body=b"ok")
+    await refused(transport(acs.url, ca_file=ca_file), "TLS|closed the connection|broke")
+    device = ca.issue_cert("02005E-GW-0001")
+    key, chain, both = tmp_path / "key.pem", tmp_path / "chain.pem", tmp_path / "both.pem"
+    device.private_key_pem.write_to_path(str(key))
+    for blob in device.cert_chain_pems:
+        blob.write_to_path(str(chain), append=True)
+    device.private_key_and_cert_chain_pem.write_to_path(str(both))
+    for files in ({"certificate": str(chain), "key": str(key)}, {"certificate": str(both)}):
+        http = transport(acs.url, ca_file=ca_file, **files)
+        assert await post(http) == b"ok"
+        await http.aclose()
+    for files in ({"certificate": str(chain)}, {"certificate": str(chain), "key": str(tmp_path / "none")}):
+        await refused(transport(acs.url, ca_file=ca_file, **files), "client_certificate.*cannot be used")
 
 
 async def test_tls_an_unknown_authority_is_refused(tls_acs: StartTls, ca_file: str) -> None:

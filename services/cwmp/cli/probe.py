@@ -89,9 +89,11 @@ def tcp(url: Url, addresses: list[Address], timeout: float) -> Generator[Finding
 def tls(url: Url, sock: socket.socket, config: Config) -> Generator[Finding, None, socket.socket]:
     """TLS as a session does it, and the chain the ACS shows."""
     try:
-        context = session_tls.client_context(config.ca_file)
+        context = session_tls.client_context(
+            config.ca_file, certificate=config.client_certificate, key=config.client_key
+        )
     except session_tls.TlsSetupError as error:
-        raise Stop("tls", str(error), "correct the option, or leave it empty for the system's CAs") from None
+        raise Stop("tls", str(error), "correct the option") from None
     peer = sock.getpeername()
     try:
         encrypted = context.wrap_socket(sock, server_hostname=url.host)

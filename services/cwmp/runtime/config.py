@@ -44,7 +44,10 @@ class Config:
     notification_poll_interval: int = 30
     session_timeout: int = 60
     http_timeout: int = 60
+    http_compression: str = "Disabled"
     ca_file: str = ""
+    client_certificate: str = ""
+    client_key: str = ""
     interface: str = "wan"
     provisioning_code: str = ""
     manufacturer: str = ""
@@ -141,7 +144,10 @@ OPTIONS: dict[str, Callable[[str], Any]] = {
     "notification_poll_interval": _integer(1, 86400),
     "session_timeout": _integer(30, 3600),
     "http_timeout": _integer(30, 3600),
+    "http_compression": _matching("Disabled|GZIP|Deflate", "use Disabled, GZIP or Deflate"),
     "ca_file": _text(256),
+    "client_certificate": _text(256),
+    "client_key": _text(256),
     "interface": _matching(r"[A-Za-z0-9_.-]{1,64}", "use the name of a UCI network interface"),
     "provisioning_code": _text(64),
     "manufacturer": _text(64),

@@ -27,6 +27,7 @@ import h11
 import trio
 
 from cwmp.runtime.digest import Authenticator, Credentials, basic, parse_challenges
+from cwmp.session.compression import compressed
 from cwmp.session.cookies import CookieJar
 from cwmp.session.soap import Body
 from cwmp.session.trace import Trace
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 MAX_REDIRECTS = 5
 _MAX_HEAD = 64 * 1024
 _MAX_DISCARDED = 256 * 1024
+_MAX_INFORMATIONAL = 16
 _CHUNK = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 307})
 _LATE = 0.05  # s: how long a byte that is there already may take through TLS
@@ -67,7 +69,8 @@ class Transport:
     """The HTTP side of one session.
 
     `timeout` (s) bounds the connecting, each piece sent, the wait for a response and the response itself.
-    `tls` is called when an https URL is met first. `trace` is shown what is sent and received.
+    `tls` is called when an https URL is met first. `trace` is shown what is sent and received. `coding` is the
+    content coding of what is sent ("" for none).
     """
 
     def __init__(
@@ -80,9 +83,12 @@ class Transport:
         timeout: float,
         log: logging.Logger,
         trace: Trace | None = None,
+        coding: str = "",
     ) -> None:
         self.local_address = ""
         """Our address on the last connection."""
+        self.coding_refused = False
+        """Whether the ACS does not take our content coding (415)."""
         self.content_type = ""
         """Of the last response."""
         self._url = url
@@ -95,6 +101,7 @@ class Transport:
         self._timeout = timeout
         self._log = log
         self._trace = trace or Trace()
+        self._coding = coding
         self._cookies = CookieJar()
         self._auth = Authenticator(self._credentials)
         self._challenged = False
@@ -125,7 +132,9 @@ class Transport:
                 redirects += 1
                 await self._follow(response, redirects)
             else:
-                raise TransportError(f"the ACS answered {response.status} {response.reason}".rstrip())
+                self.coding_refused = bool(self._coding) and response.status == 415
+                hint = ": it does not take what is compressed" if self.coding_refused else ""
+                raise TransportError(f"the ACS answered {response.status} {response.reason}".rstrip() + hint)
 
     async def aclose(self) -> None:
         """Close the connection; may be called at any time, also when being cancelled."""
@@ -163,6 +172,8 @@ class Transport:
     async def _follow(self, response: _Response, redirects: int) -> None:
         if redirects > MAX_REDIRECTS:
             raise TransportError(f"the ACS redirected more than {MAX_REDIRECTS} times")
+        if not response.first("location"):
+            raise TransportError(f"the ACS redirected ({response.status}) without a Location")
         try:
             target = self._url.join(response.first("location"))
         except ValueError as error:
@@ -248,8 +259,11 @@ class Transport:
 
     async def _send(self, stream: trio.abc.Stream, body: Body | None) -> bool:
         """Send the request; False when the ACS stopped listening, in which case it may have answered already."""
+        plain = body
+        if body is not None and self._coding:
+            body = compressed(body, self._coding)
         headers = self._headers(body)
-        self._trace.sent(self._url.target, headers, body)
+        self._trace.sent(self._url.target, headers, plain)
         pending = bytearray(
             self._produce(h11.Request(method="POST", target=self._url.target, headers=headers))
         )
@@ -284,6 +298,8 @@ class Transport:
                 ("SOAPAction", ""),
                 ("Content-Length", str(body.length)),
             ]
+            if self._coding:
+                headers.append(("Content-Encoding", self._coding))
         if cookies := self._cookies.header():
             headers.append(("Cookie", cookies))
         if authorization := self._authorization():
@@ -293,12 +309,14 @@ class Transport:
     async def _receive(self, stream: trio.abc.Stream, feed: Feed, sent: bool) -> _Response:
         """The response; its body goes to `feed` if it is one to go on from, else it is read over."""
         with self._deadline("no response from the ACS"):
-            while True:
+            for _ in range(_MAX_INFORMATIONAL + 1):
                 event = await self._next_event(stream, sent)
                 if isinstance(event, h11.Response):
                     break
                 if not isinstance(event, h11.InformationalResponse):  # such as 100 Continue
                     raise TransportError("the ACS closed the connection without a response")
+            else:
+                raise TransportError(f"the ACS sent more than {_MAX_INFORMATIONAL} interim responses (1xx)")
         response = _Response(
             event.status_code,
             bytes(event.reason).decode("latin-1", "replace")[:80],
@@ -342,6 +360,8 @@ class Transport:
                 if self._ended:
                     when = "before its response was complete" if sent else "while we were sending"
                     raise TransportError(f"the ACS closed the connection {when}") from None
+                if error.error_status_hint == 431:
+                    raise TransportError(f"the ACS's headers are larger than {_MAX_HEAD} bytes") from None
                 raise TransportError(f"the ACS does not speak HTTP: {error}") from None
             except trio.BrokenResourceError:
                 raise TransportError("the connection to the ACS broke before its response") from None

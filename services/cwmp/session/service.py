@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -26,6 +26,7 @@ from cwmp.runtime import Config, Runtime, StateFile, without_credentials
 from cwmp.session import events as ev
 from cwmp.session import runner, soap, tls
 from cwmp.session.agenda import Agenda
+from cwmp.session.compression import CODINGS
 from cwmp.session.door import Door
 from cwmp.session.engine import CpeRequest, Engine
 from cwmp.session.history import History
@@ -33,7 +34,7 @@ from cwmp.session.history import Session as Record
 from cwmp.session.http import Transport
 from cwmp.session.journal import VERSION, Journal
 from cwmp.session.rpc import AcsRequests
-from cwmp.session.schedule import Periodic, date_time, local_date_time, unix_time
+from cwmp.session.schedule import CLOCK_IS_SET, Periodic, date_time, local_date_time, unix_time
 from cwmp.session.scheduled import Moment
 from cwmp.session.status import LastSession, Statistics
 from cwmp.session.trace import Trace
@@ -41,6 +42,9 @@ from cwmp.session.transfers import Transfers
 from cwmp.session.url import Url
 from ubuskit.client import Method, Request
 from ubuskit.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    import ssl
 
 CONNECTION_REQUEST_URL = "Device.ManagementServer.ConnectionRequestURL"
 
@@ -85,6 +89,7 @@ class _Service:
         self._came_up = False
         self._step = "idle"
         self._offer = soap.VERSIONS[-1]
+        self._plain_for: str | None = None  # the ACS that refused compression
         self._end_due = True
         self._reboot_at = 0.0
         self._rebooting = False
@@ -320,10 +325,11 @@ class _Service:
             url,
             username=config.username,
             password=config.password,
-            tls=lambda: tls.client_context(config.ca_file),
+            tls=lambda: self._tls_context(config),
             timeout=float(config.http_timeout),
             log=self._log,
             trace=self._trace,
+            coding="" if self._plain_for == config.acs_url else CODINGS.get(config.http_compression, ""),
         )
 
         async def acknowledge(token: str | None) -> None:
@@ -353,8 +359,21 @@ class _Service:
         finally:
             self._door.connected_from(transport.local_address)
             self._statistics.requests += requests.count
+            if transport.coding_refused:
+                self._plain_for = config.acs_url
             self._offer = _next_offer(engine, self._offer)
             await transport.aclose()
+
+    def _tls_context(self, config: Config) -> ssl.SSLContext:
+        unset = time.time() < CLOCK_IS_SET
+        if unset:
+            self._log.warning("the clock is not set: the dates of the ACS's certificate are not looked at")
+        return tls.client_context(
+            config.ca_file,
+            certificate=config.client_certificate,
+            key=config.client_key,
+            ignore_dates=unset,
+        )
 
     def _finish(self, outcome: runner.Outcome, prepared: _Prepared | None) -> None:
         """Record how it ended, for the next one and for `status`."""
