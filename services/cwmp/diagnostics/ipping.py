@@ -66,7 +66,7 @@ async def run(inputs: Mapping[str, str], means: Means) -> Outcome:
     targets = await resolve(inputs["Host"], inputs["ProtocolVersion"])
 
     async def attempt(target: Target) -> Times:
-        with _socket(target.family, device, int(inputs["DSCP"])) as echo:
+        with open_echo(target.family, device, int(inputs["DSCP"])) as echo:
             return await _ping(echo, target, inputs)
 
     target, times = await first_reachable(targets, attempt)
@@ -92,7 +92,8 @@ async def _ping(echo: EchoSocket, target: Target, inputs: Mapping[str, str]) -> 
     raise Failed(states.ERROR_OTHER, f"the test was not over within {_TEST_DEADLINE:g} s")
 
 
-def _socket(family: int, device: str, dscp: int) -> EchoSocket:
+def open_echo(family: int, device: str, dscp: int) -> EchoSocket:
+    """A socket for echo requests. Raises Failed where there can be none."""
     try:
         return EchoSocket(family, device=device, dscp=dscp)
     except OSError as error:

@@ -39,6 +39,7 @@ from cwmp.diagnostics.ipping import IP_PING
 from cwmp.diagnostics.nslookup import NS_LOOKUP
 from cwmp.diagnostics.record import Record
 from cwmp.diagnostics.runner import Runner, perform
+from cwmp.diagnostics.serverselection import SERVER_SELECTION
 from cwmp.diagnostics.traceroute import TRACE_ROUTE
 from cwmp.diagnostics.udpecho import UDP_ECHO
 from cwmp.diagnostics.upload import UPLOAD
@@ -48,7 +49,15 @@ from ubuskit.client import Method, Request
 
 OBJECT = "cwmp.diagnostics"
 
-TESTS: tuple[Definition, ...] = (IP_PING, TRACE_ROUTE, NS_LOOKUP, UDP_ECHO, DOWNLOAD, UPLOAD)
+TESTS: tuple[Definition, ...] = (
+    IP_PING,
+    TRACE_ROUTE,
+    NS_LOOKUP,
+    UDP_ECHO,
+    DOWNLOAD,
+    UPLOAD,
+    SERVER_SELECTION,
+)
 """All there are; a new one needs its module, a line here, and its parameters in the data model."""
 
 _EVENT = "8 DIAGNOSTICS COMPLETE"
