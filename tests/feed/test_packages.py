@@ -96,6 +96,23 @@ def test_user_and_conffiles(tmp_path: Path) -> None:
     assert found["conffile"] == ["/etc/config/cwmp"]
 
 
+@pytest.mark.parametrize(
+    ("where", "told"), [("", ["-HUP", "ubusd"]), ("/image", [])], ids=["router", "image"]
+)
+def test_the_bus_hears_of_its_new_rules(tmp_path: Path, where: str, told: list[str]) -> None:
+    """On a router; not while an image is put together."""
+    make("tr069-client", "postinst-tr069-client", tmp_path)
+    script = (
+        (tmp_path / "build/tr069-client.postinst").read_text().replace("$$", "$")
+    )  # as OpenWrt's make leaves it
+    (tmp_path / "killall").write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/told\n')
+    (tmp_path / "killall").chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "IPKG_INSTROOT": where}
+    subprocess.run(["sh"], input=script, text=True, check=True, env=environ, timeout=30)
+    found = tmp_path / "told"
+    assert (found.read_text().split() if found.exists() else []) == told
+
+
 @pytest.mark.parametrize(("package", "module"), [("python3-h11", "h11"), ("python3-trio", "trio")])
 def test_packages_of_others_are_built_from_what_their_hash_names(
     package: str, module: str, open_dir: Path

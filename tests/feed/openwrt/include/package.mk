@@ -1,5 +1,6 @@
 # Stands in for OpenWrt's package.mk. Targets: `install-NAME` runs a package's recipes and leaves its files below
-# ROOT, as they would be on the router; `show-NAME` prints what the package says of itself.
+# ROOT, as they would be on the router; `show-NAME` prints what the package says of itself; `postinst-NAME` writes the
+# script that runs when it is installed.
 
 PKG_BUILD_DIR?=$(BUILD_DIR)/$(PKG_NAME)-$(PKG_VERSION)
 PKG_INSTALL_DIR:=$(PKG_BUILD_DIR)/ipkg-install
@@ -30,6 +31,9 @@ define BuildPackage
 	@printf 'depends %s\n' '$$(strip $$(DEPENDS))'
 	@printf 'conffile %s\n' $$(strip $$(Package/$(1)/conffiles))
 
-    .PHONY: install-$(1) show-$(1)
+    postinst-$(1):
+	$$(file >$(BUILD_DIR)/$(1).postinst,$$(Package/$(1)/postinst))
+
+    .PHONY: install-$(1) show-$(1) postinst-$(1)
   endif
 endef
