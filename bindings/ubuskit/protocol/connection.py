@@ -21,7 +21,6 @@ The machine knows no time: deadlines are the caller's. It does not reconnect: a 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
@@ -38,6 +37,7 @@ from ubuskit.protocol.messages import (
     parse,
 )
 from ubuskit.protocol.wire import FIRST_FREE_ID, Frame, FrameReader, MessageType
+from ubuskit.records import dataclass
 
 __all__ = ["Answered", "Connected", "Connection", "Event", "Exchange", "Invoked", "State", "TooManyRequests"]
 

@@ -7,13 +7,13 @@ Object ids are random unsigned 32 bit numbers. Source: ubusmsg.h, libubus*.c, ub
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from struct import Struct
 from typing import Any, ClassVar, Final, TypeAlias
 
 from ubuskit.blob import DecodeError, EncodeError, Octets, attribute, attributes
 from ubuskit.errors import ProtocolError
 from ubuskit.protocol.wire import Attr, Frame, MessageType, pack_frame
+from ubuskit.records import dataclass
 
 __all__ = [
     "AddObject",

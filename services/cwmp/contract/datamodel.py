@@ -7,9 +7,10 @@ them. Types are the TR-106 base types without prefix: ``string``, ``int``, ``uns
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from cwmp.contract.message import Empty, Fact, Operation
+from ubuskit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cwmp.contract.message import Fact
+from ubuskit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ between services and inside them it is this exception.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
+
+from ubuskit.records import dataclass
 
 
 class FaultCode(IntEnum):

@@ -5,9 +5,8 @@ Times are ISO 8601 UTC; the unknown time is ``0001-01-01T00:00:00Z`` (TR-106 3.3
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cwmp.contract.message import Empty, Fact, Operation
+from ubuskit.records import dataclass
 
 UNKNOWN_TIME = "0001-01-01T00:00:00Z"
 

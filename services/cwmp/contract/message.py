@@ -14,8 +14,9 @@ import functools
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+from ubuskit.records import dataclass
 
 M = TypeVar("M")
 A = TypeVar("A")

@@ -6,9 +6,8 @@ Names are full parameter paths. Types are the datamodel's business, values are X
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cwmp.contract.message import Empty, Operation
+from ubuskit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from cwmp.contract import FaultCode, ParameterFault
 from cwmp.diagnostics import states
+from ubuskit.records import dataclass
 
 STATE = "DiagnosticsState"
 

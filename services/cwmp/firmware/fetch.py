@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import trio
@@ -31,6 +31,7 @@ from cwmp.firmware.http import (
     parse_url,
 )
 from cwmp.runtime.digest import Authenticator, Credentials
+from ubuskit.records import dataclass
 
 MAX_REDIRECTS = 5
 _MAX_EXCHANGES = 20

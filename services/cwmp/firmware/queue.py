@@ -29,12 +29,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 from cwmp.contract import Fault, FaultCode
+from ubuskit.records import dataclass
 
 LIMIT = 16
 """Transfers that may wait or run at a time (TR-069a6 A.3.2.8 wants at least 3, A.4.1.7 lists at most 16)."""

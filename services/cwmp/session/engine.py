@@ -25,13 +25,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from cwmp.contract import AcsFaultCode, Fault
 from cwmp.session import soap
 from cwmp.session._transitions import FOLLOWS, TABLE, Input, State, Step
 from cwmp.session.soap.names import implied_version
+from ubuskit.records import dataclass
 
 MAX_RETRIES = 3
 

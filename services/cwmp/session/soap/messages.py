@@ -8,11 +8,11 @@ uses of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from cwmp.contract import Fault
 from cwmp.session.soap.lists import AttributeList, InfoList, ValueList
+from ubuskit.records import dataclass
 
 # Requests of the ACS
 
