@@ -414,6 +414,7 @@ def test_what_an_upload_cannot_do_without(inputs: dict[str, str], enough: bool) 
         ("HTTP://[2001:db8::1]:8080/a?b=c", True),
         ("http://host.example/" + "a" * 2028, True),
         ("http://host.example/" + "a" * 2029, False),
+        ("ftp://host.example/file", True),
         ("https://host.example/", False),
         ("file:///etc/passwd", False),
         ("gopher://host.example/", False),

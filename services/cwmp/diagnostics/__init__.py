@@ -1,5 +1,8 @@
 """The diagnostics service: tests that the ACS or somebody local asks for; object ``cwmp.diagnostics``.
 
-`states` is the state machine all tests share, `definition` what makes a test, `runner` runs one and keeps its
-parameters; one module is one test (`ipping`), on top of `icmp` (packets) and `echo` (sockets).
+`states` is the state machine all tests share, `definition` what makes a test, `record` and `runner` keep and run
+one, `service` puts them on the bus. One module is one test: `ipping`, `traceroute`, `nslookup`, `udpecho`,
+`download`, `upload`, `serverselection`; below them `network` (addresses and sockets), `icmp` and `echo` (pings),
+`echoplus` (TR-143's header), and `throughput` with `httpload` and `ftpload`. `echoserver` is no test: it answers
+those of others.
 """

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from cwmp.diagnostics import httpload, states, throughput
+from cwmp.diagnostics import ftpload, httpload, states, throughput
 from cwmp.diagnostics.definition import Definition, Input, Means, Outcome, text
 from cwmp.diagnostics.throughput import DOWN, measure
 
-_TRANSFERS: Mapping[str, throughput.Transfer] = MappingProxyType({"http": httpload.download})
+_TRANSFERS: Mapping[str, throughput.Transfer] = MappingProxyType(
+    {"http": httpload.download, "ftp": ftpload.download}
+)
 
 
 async def run(inputs: Mapping[str, str], means: Means) -> Outcome:
@@ -43,6 +45,10 @@ DOWNLOAD = Definition(
         throughput.ERROR_NO_RESPONSE,
         httpload.ERROR_TRANSFER_FAILED,
         httpload.ERROR_INCORRECT_SIZE,
+        ftpload.ERROR_PASSWORD_REQUEST_FAILED,
+        ftpload.ERROR_LOGIN_FAILED,
+        ftpload.ERROR_NO_TRANSFER_MODE,
+        ftpload.ERROR_NO_PASV,
         throughput.ERROR_TIMEOUT,
         states.ERROR_INTERNAL,
         states.ERROR_OTHER,

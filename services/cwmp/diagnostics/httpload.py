@@ -15,7 +15,7 @@ import h11
 import trio
 
 from cwmp.diagnostics.definition import Failed
-from cwmp.diagnostics.throughput import ERROR_NO_RESPONSE, ERROR_TIMEOUT, STALL, Flow, Job
+from cwmp.diagnostics.throughput import ERROR_NO_RESPONSE, ERROR_TIMEOUT, STALL, Flow, Job, Meter
 
 ERROR_TRANSFER_FAILED = "Error_TransferFailed"
 ERROR_INCORRECT_SIZE = "Error_IncorrectSize"
@@ -96,6 +96,26 @@ async def drop(sock: socket.socket, flow: Flow, rest: int) -> None:
         received += 1
         if received % _IN_A_ROW == 0:
             await trio.lowlevel.checkpoint()
+
+
+async def drop_all(sock: socket.socket, flow: Flow, meter: Meter) -> int:
+    """Receive until the other side closes, and forget it: how much that was. Raises Failed."""
+    received = 0
+    room = bytearray(_ROOM)
+    while True:
+        try:
+            count = sock.recv_into(room, _ROOM, socket.MSG_TRUNC)
+        except BlockingIOError:
+            await _ready(sock, trio.lowlevel.wait_readable, ERROR_TIMEOUT)
+            continue
+        except OSError as error:
+            raise Failed(ERROR_TRANSFER_FAILED, f"the connection broke: {error.strerror}") from None
+        meter.begins(flow)
+        if not count:
+            return received
+        received += count
+        flow.moved += count
+        await trio.lowlevel.checkpoint()
 
 
 async def _drop_framed(conn: h11.Connection, receive: Callable[[], Awaitable[bytes]]) -> None:

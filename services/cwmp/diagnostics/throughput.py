@@ -52,10 +52,6 @@ MAX_INCREMENTS = 100
 
 ERROR_INIT_CONNECTION_FAILED = "Error_InitConnectionFailed"
 ERROR_NO_RESPONSE = "Error_NoResponse"
-ERROR_PASSWORD_REQUEST_FAILED = "Error_PasswordRequestFailed"
-ERROR_LOGIN_FAILED = "Error_LoginFailed"
-ERROR_NO_TRANSFER_MODE = "Error_NoTransferMode"
-ERROR_NO_PASV = "Error_NoPASV"
 ERROR_TIMEOUT = "Error_Timeout"
 
 STALL = 30.0
@@ -160,7 +156,7 @@ class Meter:
         whole = self._between(begins[0], ends[-1])
         whole[name] = str(sum(flow.moved for flow in self.flows))
         return {
-            "ROMTime": date_time(min(flow.requested for flow in self.flows)),
+            "ROMTime": date_time(min((flow.requested for flow in self.flows if flow.requested), default=0)),
             "BOMTime": date_time(begins[0].at),
             "EOMTime": date_time(ends[-1].at),
             **whole,

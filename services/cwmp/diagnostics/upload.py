@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from cwmp.diagnostics import httpload, states, throughput
+from cwmp.diagnostics import ftpload, httpload, states, throughput
 from cwmp.diagnostics.definition import Definition, Input, Means, Outcome, text, unsigned
 from cwmp.diagnostics.throughput import UP, measure
 
-_TRANSFERS: Mapping[str, throughput.Transfer] = MappingProxyType({"http": httpload.upload})
+_TRANSFERS: Mapping[str, throughput.Transfer] = MappingProxyType(
+    {"http": httpload.upload, "ftp": ftpload.upload}
+)
 
 
 async def run(inputs: Mapping[str, str], means: Means) -> Outcome:
@@ -48,6 +50,12 @@ UPLOAD = Definition(
         throughput.ERROR_INIT_CONNECTION_FAILED,
         throughput.ERROR_NO_RESPONSE,
         httpload.ERROR_NO_TRANSFER_COMPLETE,
+        ftpload.ERROR_PASSWORD_REQUEST_FAILED,
+        ftpload.ERROR_LOGIN_FAILED,
+        ftpload.ERROR_NO_TRANSFER_MODE,
+        ftpload.ERROR_NO_PASV,
+        ftpload.ERROR_NO_CWD,
+        ftpload.ERROR_NO_STOR,
         throughput.ERROR_TIMEOUT,
         states.ERROR_INTERNAL,
         states.ERROR_OTHER,
