@@ -104,13 +104,13 @@ def split_package(path: str) -> str:
 def closure(ours: Mapping[str, Iterable[str]], wanted: Iterable[str]) -> set[str]:
     """All packages that come along with those `wanted`; `ours` are the feed's with what they depend on."""
     found: set[str] = set()
-    todo = list(wanted)
-    while todo:
-        package = todo.pop()
+    pending = list(wanted)
+    while pending:
+        package = pending.pop()
         if package in found:
             continue
         found.add(package)
-        todo += [*ours.get(package, []), *_OTHERS_DEPEND.get(package, []), *_STDLIB_DEPENDS.get(package, [])]
+        pending += [*ours.get(package, []), *_OTHERS_DEPEND.get(package, []), *_STDLIB_DEPENDS.get(package, [])]
     return found
 
 
