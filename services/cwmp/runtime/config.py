@@ -27,6 +27,7 @@ class Config:
 
     enable: bool = True
     acs_url: str = ""
+    discovery: bool = True
     username: str = ""
     password: str = ""
     periodic_inform_enable: bool = True
@@ -127,6 +128,7 @@ _DATE_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?"
 OPTIONS: dict[str, Callable[[str], Any]] = {
     "enable": _boolean,
     "acs_url": _url,
+    "discovery": _boolean,
     "username": _text(256),
     "password": _text(256),
     "periodic_inform_enable": _boolean,

@@ -12,7 +12,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -27,6 +27,7 @@ from cwmp.session import events as ev
 from cwmp.session import runner, soap, tls
 from cwmp.session.agenda import Agenda
 from cwmp.session.compression import CODINGS
+from cwmp.session.discovery import Discovery
 from cwmp.session.door import Door
 from cwmp.session.engine import CpeRequest, Engine
 from cwmp.session.history import History
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 CONNECTION_REQUEST_URL = "Device.ManagementServer.ConnectionRequestURL"
 
+_DISCOVERY_VERSION = 1
 _LONGEST_SESSION = 3600.0
 _PEER_DEADLINE = 30.0
 _REBOOT_PATIENCE = 120.0
@@ -81,6 +83,10 @@ class _Service:
         self._random = random.SystemRandom()
         self._agenda = Agenda(self._random.random)
         self._phase = self._random.random()
+        self._discovery_state = runtime.state("discovery", _DISCOVERY_VERSION)
+        self._discovery = Discovery(self._discovery_state.load())
+        self._configured_url = ""
+        self._reached: bool | None = None
         self._transfers = Transfers(self._peers, self._journal, self._log, self._on_transfer)
         self._door = Door(runtime, lambda: self._open, self._on_connection_request)
         self._wake = trio.Event()
@@ -111,6 +117,7 @@ class _Service:
         await peers.hear(dm.CHANGED, self._on_changed)
         await peers.hear(fw.TRANSFER, lambda _: self._transfers.changed())
         peers.on_ready("firmware", self._transfers.changed)
+        await runtime.bus.listen("cwmp.dhcp", self._on_dhcp)
         await runtime.bus.add_object(
             "cwmp",
             {
@@ -194,7 +201,7 @@ class _Service:
     def _take_up_config(self) -> None:
         """The configuration as it is now; a new ACS URL makes BOOTSTRAP due (3.7.1.5)."""
         self._reload = False
-        self._config = config = self._runtime.config()
+        self._config = config = self._with_discovered(self._runtime.config())
         self._trace.secrets = _secrets(config)
         periodic = None
         if config.periodic_inform_enable:
@@ -210,6 +217,25 @@ class _Service:
         self._door.configure(config)
         if config.enable and config.acs_url and config.acs_url != self._journal.acs_url:
             self._bootstrap(self._journal.device)
+
+    def _with_discovered(self, config: Config) -> Config:
+        """The configuration with what DHCP says, where it says anything that counts (3.1)."""
+        self._configured_url = config.acs_url
+        found = self._discovery.found
+        if not config.discovery or self._discovery.url(config.acs_url) != found.acs_url:
+            return config
+        default = Config()
+        minimum, multiplier = config.retry_minimum_wait_interval, config.retry_interval_multiplier
+        if found.retry_minimum_wait_interval and minimum == default.retry_minimum_wait_interval:
+            minimum = found.retry_minimum_wait_interval
+        if found.retry_interval_multiplier and multiplier == default.retry_interval_multiplier:
+            multiplier = found.retry_interval_multiplier
+        return replace(
+            config,
+            acs_url=found.acs_url,
+            retry_minimum_wait_interval=minimum,
+            retry_interval_multiplier=multiplier,
+        )
 
     def _bootstrap(self, device: str) -> None:
         keep_boot = self._came_up or not self._journal.acs_url
@@ -244,6 +270,7 @@ class _Service:
         self._durably(self._journal.session_began)
         self._statistics.sessions += 1
         self._last = LastSession("running", "", time.time())
+        self._reached = None
         record = self._history.began(self._last.start, why)
         await self._peers.tell(STATE, State(True))
         if self._end_due:  # the session before could not be ended properly: this service was killed, say
@@ -358,6 +385,7 @@ class _Service:
             return runner.Outcome(False, f"the session lasted longer than {_LONGEST_SESSION:g} s")
         finally:
             self._door.connected_from(transport.local_address)
+            self._reached = bool(transport.local_address)
             self._statistics.requests += requests.count
             if transport.coding_refused:
                 self._plain_for = config.acs_url
@@ -386,6 +414,7 @@ class _Service:
         else:
             self._durably(self._journal.session_given_up)
         self._agenda.ended(complete=outcome.success and not left, now=trio.current_time())
+        self._note_reached(outcome.success)
         self._last.result = "success" if outcome.success else "failure"
         self._last.error = outcome.error
         self._last.end = time.time()
@@ -398,6 +427,17 @@ class _Service:
             due, _ = self._agenda.next(trio.current_time())
             wait = max((due or 0.0) - trio.current_time(), 0.0)
             self._log.warning("session failed: %s; next try in %.0f s", outcome.error, wait)
+
+    def _note_reached(self, success: bool) -> None:
+        """Whether the ACS could be reached decides about returning to the one DHCP tells of."""
+        if self._reached is None or not self._config.discovery:
+            return
+        now = trio.current_time()
+        if self._discovery.session_ended(
+            reached=self._reached, success=success, configured=self._configured_url, now=now
+        ):
+            self._durably(lambda: self._discovery_state.save(self._discovery.to_document()))
+            self._reload = True
 
     async def _tell_informed(self, token: str) -> None:
         try:
@@ -454,6 +494,13 @@ class _Service:
         if "cwmp" in changed.packages:
             self._on_reload()
 
+    def _on_dhcp(self, _event: str, message: Mapping[str, Any]) -> None:
+        if self._discovery.heard(message, self._config.interface):
+            found = self._discovery.found
+            self._log.info("DHCP tells of the ACS %s", without_credentials(found.acs_url))
+            self._durably(lambda: self._discovery_state.save(self._discovery.to_document()))
+            self._on_reload()
+
     def _on_reload(self) -> None:
         self._reload = True
         self._woken()
@@ -477,6 +524,7 @@ class _Service:
             "state": idle or "running",
             "session": self._step,
             "acs_url": without_credentials(config.acs_url),
+            "acs_url_from": self._url_source(),
             "last_session": self._last.to_table(),
             "next_session": {
                 "time": date_time(time.time() + max(due - now, 0.0)) if due is not None else "",
@@ -487,6 +535,11 @@ class _Service:
             "retry_count": self._journal.retry_count,
             "connection_request_url": self._door.url(),
         }
+
+    def _url_source(self) -> str:
+        if not self._config.acs_url:
+            return ""
+        return "configuration" if self._config.acs_url == self._configured_url else "dhcp"
 
     async def _method_inform(self, request: Request) -> Mapping[str, Any]:
         wanted = str(request.args.get("event") or ev.PERIODIC).strip().upper()
