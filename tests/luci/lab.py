@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -19,6 +20,7 @@ from cwmp.lab.acs import Acs, CpeFault, SessionLost, open_acs
 from cwmp.lab.jsonrpc import Call, Endpoint, Site, User, read_acls
 from cwmp.lab.router import Options, Router, open_router
 from ubuskit.client import Client, Method, Request, open_client
+from ubuskit.errors import PermissionDenied
 from ubuskit.uci import Uci
 
 T = TypeVar("T")
@@ -160,7 +162,25 @@ class Lab:
             return {"entries": []}
 
         await self.bus.add_object("luci", {"getFeatures": Method(features)})
-        await self.bus.add_object("file", {"list": Method(entries, {"path": str})})
+        await self.bus.add_object(
+            "file",
+            {
+                "list": Method(entries, {"path": str}),
+                "exec": Method(self._exec, {"command": str, "params": list}),
+            },
+        )
+
+    async def _exec(self, request: Request) -> dict[str, Any]:
+        """rpcd's: what the ACL file names word by word, run for the router in the lab."""
+        command = [request.args["command"], *request.args["params"]]
+        granted = read_acls(ACLS)["luci-app-tr069"]["write"]["file"]
+        if granted.get(" ".join(command)) != ["exec"]:
+            raise PermissionDenied(f"{command}")
+        paths = self.router.paths
+        where = ["--bus", str(paths.bus), "--uci-dir", str(paths.uci_dir)]
+        program = [sys.executable, "-m", "cwmp.cli", *command[1:], *where]
+        done = await trio.run_process(program, capture_stdout=True, capture_stderr=True, check=False)
+        return {"code": done.returncode, "stdout": done.stdout.decode(), "stderr": done.stderr.decode()}
 
     def _lease_addresses(self) -> None:
         """So many hosts in the LAN that there are some 5000 parameters."""

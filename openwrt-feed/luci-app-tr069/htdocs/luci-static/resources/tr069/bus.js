@@ -18,7 +18,8 @@ const who = {
 	'cwmp': _('The session service (cwmp)'),
 	'cwmp.datamodel': _('The data model service (cwmp.datamodel)'),
 	'cwmp.firmware': _('The firmware service (cwmp.firmware)'),
-	'cwmp.diagnostics': _('The diagnostics service (cwmp.diagnostics)')
+	'cwmp.diagnostics': _('The diagnostics service (cwmp.diagnostics)'),
+	'file': _('The router (rpcd)')
 };
 
 class Trouble extends Error {
@@ -85,6 +86,20 @@ function declare(object, method, params) {
 const callNames = declare('cwmp.datamodel', 'names', [ 'path', 'next_level', 'page' ]);
 const callGet = declare('cwmp.datamodel', 'get', [ 'paths', 'page' ]);
 
+const callExec = declare('file', 'exec', [ 'command', 'params' ]);
+
+/* What `cwmp check` finds, step by step: [{step, result, text, fix}]; result is ok, WRONG or note. */
+async function check() {
+	const { stdout, stderr } = await callExec('/usr/bin/cwmp', [ 'check', '--json', '--timeout', '10' ]);
+
+	try {
+		return JSON.parse(stdout);
+	}
+	catch (error) {
+		throw new Trouble('failed', _('The check could not be made: %s').format(stderr || error.message));
+	}
+}
+
 /* A reply in pages, as one list. */
 async function whole(call, key) {
 	const found = [];
@@ -107,6 +122,8 @@ return baseclass.extend({
 	trace: declare('cwmp', 'trace', [ 'enable' ]),
 	traced: declare('cwmp', 'traced', [ 'since' ]),
 
+	check,
+
 	/* [{name, writable}] */
 	names: (path, nextLevel) => whole(page => callNames(path, nextLevel, page), 'names'),
 	/* [{name, type, value}]; a path ending with a dot means all below it */
@@ -128,6 +145,11 @@ return baseclass.extend({
 
 	/* Whether the login may change anything here. */
 	mayWrite: () => L.hasViewPermission() !== false,
+
+	/* Give the calls of this page more time than the runtime does: some tests take as long as uhttpd lets them. */
+	patience() {
+		L.env.rpctimeout = 60;
+	},
 
 	/*
 	 * Call `refresh` (a function that returns a promise) every `seconds`, 5 at least, and never while the page is

@@ -4,6 +4,7 @@
 'require validation';
 'require tr069.bus as bus';
 'require tr069.chart as chart';
+'require tr069.other as other';
 'require tr069.page as page';
 
 /*
@@ -56,7 +57,10 @@ return view.extend({
 	handleSaveApply: null,
 	handleReset: null,
 
-	load: () => bus.settled(bus.tests()),
+	load() {
+		bus.patience();
+		return bus.settled(bus.tests());
+	},
 
 	render(status) {
 		this.fields = FIELDS.map(field);
@@ -66,6 +70,7 @@ return view.extend({
 		this.result = E('div');
 		this.last = E('div');
 		this.message = E('div');
+		this.other = new other.Other(status.data?.tests ?? {}, 'IPPing', ENDS);
 		this.showLast(status);
 		bus.every(5, () => bus.settled(bus.tests()).then(now => this.showLast(now)));
 
@@ -79,6 +84,7 @@ return view.extend({
 				this.message,
 				this.result
 			]),
+			this.other.node,
 			page.section(_('Last ping that the ACS asked for'), [ this.last ])
 		]);
 	},

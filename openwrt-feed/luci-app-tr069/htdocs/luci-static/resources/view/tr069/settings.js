@@ -31,9 +31,12 @@ const GROUPS = [
 const OPTIONS = [
 	[ 'acs', 'enable', 'flag', _('Enabled'), _('Let the ACS manage this router.'), { initial: '1' } ],
 	[ 'acs', 'acs_url', 'value', _('ACS URL'), _('As in https://acs.example.com/. After a change this router introduces itself anew.'), { validate: url } ],
+	[ 'acs', 'discovery', 'flag', _('Discovery'), _('Take the ACS URL from the provider\'s DHCP server while none is entered here.'), { initial: '1' } ],
 	[ 'acs', 'username', 'value', _('User name'), _('For the ACS.'), { validate: text(256) } ],
 	[ 'acs', 'password', 'secret', _('Password'), _('For the ACS.'), { validate: text(256) } ],
 	[ 'acs', 'ca_file', 'value', _('CA file'), _('Certificates (PEM) that the certificate of the ACS must come from. Empty: those of the system.'), { validate: text(256) } ],
+	[ 'acs', 'client_certificate', 'value', _('Client certificate'), _('A file (PEM) that this router shows to an ACS which asks for a certificate.'), { validate: text(256) } ],
+	[ 'acs', 'client_key', 'value', _('Client key'), _('The file (PEM) with the key of the client certificate. Empty: in the same file.'), { validate: text(256) } ],
 	[ 'acs', 'provisioning_code', 'value', _('Provisioning code'), _('What the operator calls the kind of service; the ACS may change it.'), { validate: text(64) } ],
 
 	[ 'schedule', 'periodic_inform_enable', 'flag', _('Periodic Inform'), _('Call the ACS in regular intervals.'), { initial: '1' } ],
@@ -62,8 +65,10 @@ const OPTIONS = [
 
 	[ 'service', 'interface', 'value', _('Interface'), _('The network interface that leads to the ACS; its address goes into the connection request URL.'), {
 		validate: matching(/^[A-Za-z0-9_.-]{1,64}$/, _('Use the name of a network interface.')), placeholder: 'wan' } ],
+	[ 'service', 'rollback_timeout', 'value', _('Rollback'), _('Seconds within which the ACS must be reached again after a change that may cut it off; else the change is taken back. 0: never.'), { validate: whole(0, 86400), placeholder: '180' } ],
 	[ 'service', 'session_timeout', 'value', _('Session time limit'), _('Seconds without a word from the ACS.'), { validate: whole(30, 3600), placeholder: '60' } ],
 	[ 'service', 'http_timeout', 'value', _('HTTP time limit'), _('Seconds for each connection and each answer.'), { validate: whole(30, 3600), placeholder: '60' } ],
+	[ 'service', 'http_compression', 'list', _('HTTP compression'), _('How requests are compressed; an ACS that refuses it gets them plain.'), { choices: [ 'Disabled', 'GZIP', 'Deflate' ], initial: 'Disabled' } ],
 	[ 'service', 'log_level', 'list', _('Log'), _('How much is logged; read it with logread | grep cwmp.'), { choices: [ 'debug', 'info', 'warning', 'error' ], initial: 'info' } ]
 ];
 

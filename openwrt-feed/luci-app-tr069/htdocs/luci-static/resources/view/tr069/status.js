@@ -15,6 +15,12 @@ const STEPS = {
 	running: _('the ACS is at work')
 };
 
+const FINDINGS = {
+	ok: { text: _('fine'), label: 'success' },
+	WRONG: { text: _('wrong'), label: 'important' },
+	note: { text: _('note'), label: 'warning' }
+};
+
 /* {light: good, fair, bad or off; headline, text, error} */
 function verdict({ data, trouble }) {
 	if (trouble)
@@ -85,6 +91,8 @@ return view.extend({
 	handleReset: null,
 
 	load() {
+		bus.patience();
+
 		return Promise.all([
 			bus.settled(bus.status()),
 			bus.settled(bus.get(IDENTITY.map(name => 'Device.DeviceInfo.%s'.format(name)))),
@@ -96,12 +104,20 @@ return view.extend({
 		this.light = E('div', { 'role': 'status' });
 		this.session = E('div');
 		this.device = E('div');
+		this.findings = E('div', { 'role': 'status' });
 		this.show(status);
 		this.showDevice(identity, model);
 		bus.every(5, () => this.refresh());
 
 		return page.frame(_('TR-069'), _('Remote management of this router by the ACS of its operator (CWMP).'), [
 			this.light,
+			bus.mayWrite() ? page.section(_('Connection test'), [
+				E('div', { 'class': 'tr069-tools' }, [
+					page.button('neutral', _('Test the connection'), () => this.check(), { 'id': 'tr069-check' }),
+					E('span', { 'class': 'count' }, [ _('Configuration, clock, name, address, certificate and password, one after the other; no session is opened.') ])
+				]),
+				this.findings
+			]) : '',
 			page.section(_('Sessions'), [ this.session ]),
 			page.section(_('What the ACS knows this router by'), [ this.device ])
 		]);
@@ -154,6 +170,20 @@ return view.extend({
 			rows.length ? page.facts(rows) : '',
 			...problems.map(problem => page.alert('warning', problem))
 		]);
+	},
+
+	async check() {
+		dom.content(this.findings, [ E('em', { 'class': 'spinning' }, [ _('Testing…') ]) ]);
+
+		try {
+			dom.content(this.findings, [ page.facts((await bus.check()).map(({ step, result, text, fix }) => [ step, [
+				page.label(FINDINGS[result]?.label ?? 'notice', FINDINGS[result]?.text ?? result), ' ', text,
+				fix ? E('p', [ E('strong', [ _('What to do:') ]), ' ', fix ]) : ''
+			] ])) ]);
+		}
+		catch (trouble) {
+			dom.content(this.findings, [ page.alert('danger', trouble.message) ]);
+		}
 	},
 
 	async inform() {
