@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from cwmp.cli import diag
 from ubuskit import DEFAULT_SOCKET
 
 _EXAMPLES = """\
@@ -23,6 +24,7 @@ examples:
   cwmp names Device.                           names, and whether they can be written (rw, ro)
   cwmp add Device.DHCPv4.Server.Pool.          a new row; prints its path
   cwmp del Device.DHCPv4.Server.Pool.2.
+  cwmp diag ping 192.0.2.1                     a test from this router; also traceroute, nslookup, download ...
   cwmp --json get Device.DeviceInfo. | jq .
 
 exit codes:
@@ -80,6 +82,7 @@ def parser(environ: Mapping[str, str] = os.environ) -> argparse.ArgumentParser:
     add.add_argument("object", metavar="OBJECT", help="the table's path, ending in a dot")
     delete = commands.add_parser("del", parents=[common], help="delete a row of a table")
     delete.add_argument("object", metavar="OBJECT", help="the row's path, ending in a dot")
+    diag.add_parser(commands, common)
     commands.add_parser("reload", parents=[common], help="have the services read their configuration again")
     return main
 

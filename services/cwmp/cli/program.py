@@ -12,6 +12,7 @@
 | names    | cwmp.datamodel ``names{path, next_level, page}`` | ``{names: [{name, writable}] [, next]}`` |
 | add      | cwmp.datamodel ``add{object}``    | ``{instance, path, status}``                     |
 | del      | cwmp.datamodel ``del{object}``    | ``{status}``                                     |
+| diag     | cwmp.diagnostics ``run{type, args}`` | ``{state, results, why}``                     |
 
 `check` is by itself (`check`), but for ``--inform``.
 `next` is the page to ask for next. A reply with ``fault`` is a refusal.
@@ -30,13 +31,14 @@ from typing import Any
 from cwmp.cli.arguments import parser
 from cwmp.cli.bus import DATAMODEL, SESSION, Bus, Reply, Unreachable
 from cwmp.cli.check import Report, check, inform
+from cwmp.cli.diag import DIAGNOSTICS, diag
 from cwmp.cli.history import history
 from cwmp.cli.trace import trace
 from cwmp.contract.faults import Fault
 from ubuskit.blocking import BlockingClient
 from ubuskit.errors import ConnectionFailed, UbusError
 
-OBJECTS = (SESSION, DATAMODEL, "cwmp.firmware", "cwmp.diagnostics")
+OBJECTS = (SESSION, DATAMODEL, "cwmp.firmware", DIAGNOSTICS)
 
 DONE, REFUSED, UNREACHABLE = 0, 1, 3
 
@@ -48,8 +50,11 @@ def run(arguments: list[str]) -> int:
         if options.command == "check":
             return _check(options)
         with BlockingClient(options.bus, connect_timeout=min(options.timeout, 1.0)) as client:
-            reply, lines = _COMMANDS[options.command](Bus(client, options.timeout), options)
+            bus = Bus(client, getattr(options, "within", options.timeout))
+            reply, lines = _COMMANDS[options.command](bus, options)
             _show(reply, lines, options.json)
+            if options.command == "diag" and reply.get("state") != "Complete":
+                return REFUSED
     except Fault as fault:
         _complain(fault, options.json)
         return REFUSED
@@ -201,4 +206,5 @@ _COMMANDS: Mapping[str, Callable[[Bus, argparse.Namespace], tuple[Any, Iterator[
     "names": _names,
     "add": _add,
     "del": _del,
+    "diag": diag,
 }
