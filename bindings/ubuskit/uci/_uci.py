@@ -151,11 +151,15 @@ class Uci:
         return self.confdir / package
 
     def _open_delta(self, package: str, deadline: Deadline) -> "_File | contextlib.nullcontext[None]":
-        """What others have saved of a package; None inside where that is nothing."""
+        """What others have saved of a package; None inside where that is nothing, or none of this user's business."""
         try:
             return _open_shared(self.savedir / package, deadline)
         except PackageNotFound:
             return contextlib.nullcontext()
+        except UciError as error:
+            if isinstance(error.__cause__, PermissionError):
+                return contextlib.nullcontext()
+            raise
 
 
 class _File:
