@@ -32,17 +32,6 @@ _OURS = ("cwmp", "uci")
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    directory = tempfile.mkdtemp(prefix="cwmp-luci-")
-    lab = Lab(Path(directory) / "r")
-    lab.start()
-    yield lab
-    lab.stop()
-    print(lab.log())
-    shutil.rmtree(directory, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
@@ -54,6 +43,17 @@ def browser() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Any) -> Iterator[Lab]:
+    directory = tempfile.mkdtemp(prefix="cwmp-luci-")
+    lab = Lab(Path(directory) / "r")
+    lab.start()
+    yield lab
+    lab.stop()
+    print(lab.log())
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 @dataclass

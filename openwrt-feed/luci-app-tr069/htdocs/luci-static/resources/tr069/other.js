@@ -22,11 +22,11 @@ function table(rows) {
 	]) ]);
 }
 
-/* The first time of each row, in ms, where the rows have any. */
+/* The first time of each row, in ms, where the rows have any; 0 stands for a try without answer. */
 function times(rows) {
 	const column = Object.keys(rows[0] ?? {}).find(name => ROUND_TRIPS.test(name));
 
-	return column ? rows.map(row => row[column] && +row[column].split(',')[0] >= 0 ? +row[column].split(',')[0] : null) : [];
+	return column ? rows.map(row => parseFloat(row[column]) || null) : [];
 }
 
 class Other {
