@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import pytest
 import trio
@@ -13,6 +16,8 @@ from tests.diagnostics.test_diagnostics_service import Session
 from cwmp.contract import Fault
 from cwmp.contract.datamodel import GET_VALUES, SET_VALUES, GetValues, SetValues
 from cwmp.datamodel.service import serve as serve_datamodel
+from cwmp.diagnostics import service
+from cwmp.diagnostics.definition import Definition, Means, Outcome
 from cwmp.diagnostics.service import serve
 from ubuskit.client import Client
 
@@ -116,3 +121,77 @@ async def test_a_download(acs: Acs, nursery: trio.Nursery) -> None:
     assert found[f"{DOWNLOAD}PerConnectionResult.2.TestBytesReceived"] == "40"
     assert found[f"{DOWNLOAD}IncrementalResultNumberOfEntries"] == "0"
     assert found[f"{DOWNLOAD}DownloadDiagnosticMaxConnections"] == "8"
+
+
+class Gauge:
+    """Stands in for what each test does; how many of them were at it at once."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        self.ran: list[str] = []
+        self._now = 0
+
+    def put_into(self, test: Definition) -> Definition:
+        async def run(_inputs: Mapping[str, str], _means: Means) -> Outcome:
+            self._now += 1
+            self.most = max(self.most, self._now)
+            for _ in range(20):
+                await trio.lowlevel.checkpoint()
+            self._now -= 1
+            self.ran.append(test.name)
+            return Outcome("Complete")
+
+        return dataclasses.replace(test, run=run)
+
+
+async def test_all_tests_at_once_are_made_one_after_the_other(
+    start_service: StartService, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gauge, known = Gauge(), service.TESTS
+    monkeypatch.setattr(service, "TESTS", tuple(gauge.put_into(test) for test in known))
+    session = Acs()
+    await start_service("session", session.serve)
+    await start_service("diagnostics", serve)
+    await start_service("datamodel", serve_datamodel)
+    everything = {}
+    for test in known:
+        given = {**dict.fromkeys(test.required, "5"), **GOOD.get(test.name, {})}
+        everything |= {test.path + name: value for name, value in given.items()}
+        everything[f"{test.path}DiagnosticsState"] = "Requested"
+    async with trio.open_nursery() as nursery:
+        for test in known[:3]:  # somebody at the router wants some as well
+            arguments = {"type": test.name, "args": dict.fromkeys(test.required, "5")}
+            nursery.start_soon(client.call, "cwmp.diagnostics", "run", arguments)
+        await session.set("", **everything)
+        await session.event(len(known))
+    assert gauge.most == 1
+    assert sorted(gauge.ran) == sorted([t.name for t in known] + [t.name for t in known[:3]])
+    assert sorted(f.type for f in session.finished) == sorted(t.name for t in known)
+
+
+GOOD = {
+    "DownloadDiagnostics": {"DownloadURL": "http://192.0.2.1/"},
+    "UploadDiagnostics": {"UploadURL": "ftp://192.0.2.1/file", "TestFileLength": "1"},
+}
+
+
+@pytest.mark.parametrize("test", service.TESTS, ids=lambda t: t.name)
+async def test_each_can_be_made_by_ubus(
+    acs: Acs, client: Client, test: Definition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each ends, with all its results, where what it is to measure has no address."""
+
+    async def only_numeric(*args: Any, **_: Any) -> Any:  # no test asks a name server
+        return socket.getaddrinfo(*args, flags=socket.AI_NUMERICHOST)
+
+    monkeypatch.setattr(trio.socket, "getaddrinfo", only_numeric)
+    targets = {"HostName": "h", "DNSServer": "::1::", "HostList": "::1::", "Host": "::1::"}
+    inputs = {name: value for name, value in targets.items() if name in test.inputs}
+    inputs |= {name: "http://[::1]/" for name in test.inputs if name.endswith("URL")}
+    inputs |= {"ProtocolVersion": "IPv4"} if "ProtocolVersion" in test.inputs else {}
+    inputs |= {"TestFileLength": "1"} if "TestFileLength" in test.inputs else {}
+    request = {"type": test.name, "args": inputs}
+    answer = await client.call("cwmp.diagnostics", "run", request, timeout=30)
+    assert answer["state"] in ("Error_CannotResolveHostName", "Error_DNSServerNotResolved")
+    assert set(answer["results"]) == set(test.results)
+    assert answer["why"]
