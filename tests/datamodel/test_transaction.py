@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -73,6 +73,9 @@ class Nobody:
 
     async def check(self, owned: Mapping[str, Mapping[str, str]]) -> list[ParameterFault]:
         return []
+
+    def guarded(self, packages: Iterable[str]) -> list[str]:
+        return list(packages)
 
     def schedule(self, change: Change) -> int:
         self._journal.later += change.packages

@@ -9,7 +9,7 @@ they are done, so that a restart in between forgets nobody; a reboot has told ev
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import trio
 
@@ -35,7 +35,14 @@ class Announcer:
     """Tells daemons, owners of parameters, and whoever hears `CHANGED`."""
 
     def __init__(
-        self, model: Model, journal: Journal, bus: Client, peers: Peers, log: logging.Logger
+        self,
+        model: Model,
+        journal: Journal,
+        bus: Client,
+        peers: Peers,
+        log: logging.Logger,
+        *,
+        guarding: Callable[[], bool],
     ) -> None:
         self._model = model
         self._journal = journal
@@ -44,7 +51,12 @@ class Announcer:
         self._log = log
         self._wake = trio.Event()
         self._delivering = trio.Lock()
+        self._guarding = guarding
         self.session_open = False
+        self.on_session_end: Callable[[bool], None] = lambda _: None
+        """Called when a session is over, and at the start where none is open: whether something was applied."""
+        self.on_told: Callable[[], None] = lambda: None
+        """Called when a daemon was told."""
         self.on_change: Callable[[], None] = lambda: None
         """Called after each change."""
 
@@ -61,6 +73,13 @@ class Announcer:
                     raise Fault(FaultCode.INTERNAL_ERROR, f"{service}: {fault.text}") from None
                 found.extend(fault.parameters)
         return found
+
+    def guarded(self, packages: Iterable[str]) -> list[str]:
+        """None before the first one that may cut the connection; from there all but our own."""
+        rules = {package: self._model.packages.get(package, "at once") for package in packages}
+        if not self._guarding() or not (self._journal.undo or "after session" in rules.values()):
+            return []
+        return [package for package, rule in rules.items() if rule != "own"]
 
     def schedule(self, change: Change) -> int:
         """Put the packages on the journal's lists. Status 1 where some must wait for the session's end."""
@@ -86,6 +105,12 @@ class Announcer:
                 CHANGED, Changed(change.packages, change.names, "acs" if change.by_acs else "local")
             )
 
+    def restored(self, packages: list[str]) -> None:
+        """These packages are as they were: the daemons must know."""
+        self._log.info("restored: %s", ", ".join(packages) or "nothing")
+        self._wake.set()
+        self.on_change()
+
     # The session
 
     def session_state(self, is_open: bool) -> None:
@@ -98,11 +123,13 @@ class Announcer:
     def session_ended(self) -> None:
         """Apply what waited for this."""
         self.session_open = False
-        if self._journal.later:
+        applied = bool(self._journal.later)
+        if applied:
             self._log.info("the session is over: applying %s", ", ".join(self._journal.later))
             self._journal.now += [p for p in self._journal.later if p not in self._journal.now]
             self._journal.later.clear()
         self._wake.set()
+        self.on_session_end(applied)
 
     async def ask_session(self) -> None:
         """Where the session stands, when we or it have just started; without one there is nothing to wait for."""
@@ -152,6 +179,7 @@ class Announcer:
         if package in self._journal.now:
             self._journal.now.remove(package)
             self._save()
+            self.on_told()
 
     async def _deliver(self) -> None:
         """Give owners what was accepted for them. What they refuse now is lost, and said."""

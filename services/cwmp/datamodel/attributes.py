@@ -58,6 +58,15 @@ class Attributes:
         for gone in [p for p in self._kept if p.startswith(path)]:
             self.count -= len(self._kept.pop(gone))
 
+    def below(self, path: str) -> dict[str, Any]:
+        """The document of those at or below `path`."""
+        document: dict[str, Any] = self.document()["attributes"]
+        return {kept: names for kept, names in document.items() if kept.startswith(path)}
+
+    def put_back(self, document: Mapping[str, Any]) -> None:
+        """Have those again that `below` gave."""
+        self.load({"attributes": {**document, **self.document()["attributes"]}})
+
     def acs_only(self, path: str) -> str:
         """A parameter at or below `path` that only the ACS may change; "" where there is none."""
         for kept, names in self._kept.items():

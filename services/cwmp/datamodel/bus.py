@@ -12,7 +12,8 @@
 | `status` |                                    | `{parameter_key, objects, parameters, problems, pending, ...}`    |
 
 `status`: how many objects and parameters are declared, `problems` [string] in mapping files, `pending` [package]
-whose daemons are still to be told.
+whose daemons are still to be told, `changed` [path] what the ACS does not know yet, and `rollback_in`: in how many
+seconds the changes of the ACS are taken back unless it is reached (-1: they are not).
 
 `set_attributes` acts for the ACS, whose alone attributes are (TR-069a6 A.3.2.4): the bus's access rules should
 let nobody call it who is not meant to. `notification` is 0, 1 (passive) or 2 (active), `access` a list:

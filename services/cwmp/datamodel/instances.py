@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -103,6 +103,33 @@ class Instances:
             del table.by_key[entry.key]
         self._forget_below(f"{path}{number}.")
         self.dirty = True
+
+    def below(self, path: str, number: int) -> list[list[Any]]:
+        """What `delete` would forget: ``[table, [number, key, anonymous, marks, alias]]`` each."""
+        row = f"{path}{number}."
+        return [
+            [table, [e.number, e.key, int(e.anonymous), e.marks, e.alias]]
+            for table, kept in self._tables.items()
+            for e in kept.entries.values()
+            if (table == path and e.number == number) or table.startswith(row)
+        ]
+
+    def put_back(self, rows: Iterable[Any]) -> None:
+        """Have rows again that `below` gave, where nobody has their number or key now. What is none is ignored."""
+        for item in rows:
+            try:
+                path, (number, key, anonymous, marks, alias) = item
+                entry = Entry(int(number), str(key), bool(anonymous), str(marks), str(alias))
+            except (TypeError, ValueError):
+                continue
+            table = self._tables.setdefault(str(path), _Table(1, {}, {}))
+            if entry.number in table.entries or (not entry.anonymous and entry.key in table.by_key):
+                continue
+            table.entries[entry.number] = entry
+            table.next = max(table.next, entry.number + 1)
+            if not entry.anonymous:
+                table.by_key[entry.key] = entry
+            self.dirty = True
 
     def set_alias(self, entry: Entry, alias: str) -> None:
         entry.alias = alias

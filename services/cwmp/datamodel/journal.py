@@ -1,7 +1,7 @@
 """What the datamodel keeps on flash beside the configuration, and the one transaction that changes both.
 
 ``instances`` (instances.py), ``attributes`` (attributes.py), ``acked``: what the ACS knows of the values it is
-informed of, by path; and ``journal``:
+informed of, by path; ``undo`` (undo.py); and ``journal``:
 
     parameter_key   what the last successful change of the ACS set
     answers         request id to the answer of a change, so that a request sent again after a restart gets it
@@ -23,6 +23,7 @@ from typing import Any
 from cwmp.contract import Fault, FaultCode
 from cwmp.datamodel.attributes import Attributes
 from cwmp.datamodel.instances import Instances
+from cwmp.datamodel.undo import Undo
 from cwmp.runtime import StateFile
 from ubuskit.uci import Change, Uci, UciError
 
@@ -42,10 +43,12 @@ class Journal:
         self._instances_file = state("instances", _VERSION)
         self._attributes_file = state("attributes", _VERSION)
         self._acked_file = state("acked", _VERSION)
+        self._undo_file = state("undo", _VERSION)
         self._boot_id = boot_id
         self._log = log
         self.instances = Instances()
         self.attributes = Attributes()
+        self.undo = Undo()
         self.parameter_key = ""
         self.answers: OrderedDict[str, dict[str, int]] = OrderedDict()
         self.owed: dict[str, dict[str, str]] = {}
@@ -79,6 +82,10 @@ class Journal:
         """Make the attributes durable, with the values that changes are counted from."""
         self.save_acked()
         self._save(self._attributes_file, self.attributes.document())
+
+    def save_undo(self) -> None:
+        """Make durable what would be taken back."""
+        self._save(self._undo_file, self.undo.document())
 
     def reload_attributes(self) -> None:
         """Take back changes of attributes that were not saved."""
@@ -143,6 +150,7 @@ class Journal:
             (self._instances_file, self.instances.document()),
             (self._attributes_file, self.attributes.document()),
             (self._acked_file, {"acked": self.acked}),
+            (self._undo_file, self.undo.document()),
         ]
 
     def _document(self) -> dict[str, Any]:
@@ -169,6 +177,7 @@ class Journal:
             if isinstance(text, str)
         }
         self.attributes.load(self._attributes_file.load())
+        self.undo.load(self._undo_file.load())
         try:
             self.instances.load(self._instances_file.load())
         except ValueError as error:

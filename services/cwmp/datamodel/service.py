@@ -15,6 +15,7 @@ from cwmp.contract import session as session_contract
 from cwmp.datamodel import bus
 from cwmp.datamodel.annotating import Annotator
 from cwmp.datamodel.announcing import Announcer
+from cwmp.datamodel.guard import Guard
 from cwmp.datamodel.inform import Informer
 from cwmp.datamodel.journal import Journal
 from cwmp.datamodel.loader import load
@@ -64,14 +65,24 @@ async def serve(runtime: Runtime, shipped: tuple[Model, list[Problem]] | None = 
     journal.start()
     system = System(runtime.paths, runtime.uci, runtime.bus, runtime.peers)
     reader = Reader(model, system, journal.instances, journal.own, journal.save_instances, runtime.log)
-    announcer = Announcer(model, journal, runtime.bus, runtime.peers, runtime.log)
+    announcer = Announcer(
+        model,
+        journal,
+        runtime.bus,
+        runtime.peers,
+        runtime.log,
+        guarding=lambda: runtime.config().rollback_timeout > 0,
+    )
     volatile = StateFile(runtime.paths.run_dir / "datamodel" / "changed.json", _CHANGED_VERSION, runtime.log)
     watch = Watch(reader, journal, volatile, runtime.log)
     writer = Writer(reader, journal, watch, announcer)
     annotator = Annotator(reader, journal, watch, writer.turn)
     informer = Informer(reader, journal, watch, runtime.log)
     notifier = Notifier(watch, runtime.peers, runtime.config, lambda: announcer.session_open, runtime.log)
+    guard = Guard(journal, announcer, writer, runtime.uci, runtime.peers, runtime.config, runtime.log)
     announcer.on_change = notifier.happened
+    announcer.on_told = guard.told
+    announcer.on_session_end = lambda applied: guard.session_ended(applied=applied)
 
     def status() -> Mapping[str, Any]:
         objects = list(model.objects())
@@ -83,9 +94,10 @@ async def serve(runtime: Runtime, shipped: tuple[Model, list[Problem]] | None = 
             "pending": [*journal.now, *journal.later],
             "session_open": announcer.session_open,
             "changed": list(watch.changed),
+            "rollback_in": -1 if guard.remaining is None else int(guard.remaining),
         }
 
-    _answer(runtime, reader, writer, annotator, informer, announcer, notifier)
+    _answer(runtime, reader, writer, annotator, informer, announcer, notifier, guard)
     await bus.serve(runtime.bus, reader, writer, annotator, status)
     await notifier.listen(runtime.bus)
     await runtime.peers.hear(session_contract.STATE, lambda state: announcer.session_state(state.open))
@@ -97,6 +109,7 @@ async def serve(runtime: Runtime, shipped: tuple[Model, list[Problem]] | None = 
             runtime.peers.on_ready(owner, announcer.owner_ready)
         nursery.start_soon(announcer.run)
         nursery.start_soon(notifier.run)
+        nursery.start_soon(guard.run)
         nursery.start_soon(announcer.ask_session)
         runtime.log.info(
             "%d objects, %d parameters declared%s",
@@ -115,6 +128,7 @@ def _answer(
     informer: Informer,
     announcer: Announcer,
     notifier: Notifier,
+    guard: Guard,
 ) -> None:
     """Register the operations of contract/datamodel.py."""
 
@@ -136,6 +150,7 @@ def _answer(
     async def informed(args: contract.Informed, _id: str) -> Empty:
         await informer.informed(args.token)
         notifier.informed()
+        guard.informed()
         return Empty()
 
     async def session_ended(args: contract.SessionEnded, _id: str) -> Empty:

@@ -12,6 +12,7 @@ from cwmp.datamodel.snapshot import PackageView
 from cwmp.datamodel.sources.uci import find_section
 from cwmp.datamodel.template import SectionName
 from cwmp.datamodel.types import ValueFault
+from cwmp.datamodel.undo import Touched
 from ubuskit.uci import Add, Change, Delete, Section, Set
 
 if TYPE_CHECKING:
@@ -27,10 +28,30 @@ class Staging:
         self.uci: dict[str, list[Change]] = {}
         self.owned: dict[str, dict[str, str]] = {}
         self.aliases: dict[str, tuple[Entry, str]] = {}
+        self._before: dict[tuple[str, str], Section | None] = {}
 
     @property
     def packages(self) -> list[str]:
         return sorted(self.uci)
+
+    def touched(self) -> list[Touched]:
+        """The sections changed, as they were and as they will be."""
+        found = []
+        for (package, name), before in self._before.items():
+            after = self._package(package).sections.get(name)
+            section = after or before
+            if section is not None:
+                found.append(
+                    Touched(
+                        package,
+                        name,
+                        section.type,
+                        section.anonymous,
+                        None if before is None else before.options,
+                        None if after is None else dict(after.options),
+                    )
+                )
+        return found
 
     def section(self, name: SectionName) -> Section:
         """The section, created where it is not there and its type is known.
@@ -50,6 +71,7 @@ class Staging:
     def add_section(self, package: str, kind: str, name: str, options: dict[str, str | list[str]]) -> Section:
         """A new named section at the end of its package."""
         view = self._package(package)
+        self._before.setdefault((package, name), None)
         self._note(package, Add(kind, name, dict(options)))
         section = Section(name, kind, False, dict(options))
         view.put(section)
@@ -57,6 +79,7 @@ class Staging:
         return section
 
     def delete_section(self, package: str, section: Section) -> None:
+        self._keep(package, section)
         self._note(package, Delete(section.name))
         self._package(package).drop(section.name)
         self._view.forget_rows()
@@ -67,6 +90,7 @@ class Staging:
         if (old or None) == (value or None):
             return
         self._package(package)
+        self._keep(package, section)
         if value:
             section.options[option] = value
             self._note(package, Set(section.name, option, value))
@@ -91,6 +115,11 @@ class Staging:
         if package.missing:
             raise ValueFault(f"there is no UCI package {name}")
         return package
+
+    def _keep(self, package: str, section: Section) -> None:
+        if (package, section.name) not in self._before:
+            before = Section(section.name, section.type, section.anonymous, dict(section.options))
+            self._before[package, section.name] = before
 
     def _note(self, package: str, change: Change) -> None:
         self.uci.setdefault(package, []).append(change)

@@ -20,9 +20,9 @@ model declares them, whatever the order in the request, so that the result does 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import trio
 
@@ -38,6 +38,7 @@ from cwmp.datamodel.tables import SectionRows
 from cwmp.datamodel.tree import Object, Parameter, Row, View
 from cwmp.datamodel.types import TypeFault, ValueFault, split_list
 from cwmp.datamodel.watching import Watch
+from ubuskit import uci
 
 _MAX_KEY = 32
 _MAX_ROWS = 1024
@@ -57,6 +58,9 @@ class Followers(Protocol):
 
     async def check(self, owned: Mapping[str, Mapping[str, str]]) -> list[ParameterFault]:
         """Ask the owners of parameters whether they take these values; their objections."""
+
+    def guarded(self, packages: Iterable[str]) -> Sequence[str]:
+        """Those of `packages` whose changes by the ACS are to be noted, in case it is not reached afterwards."""
 
     def schedule(self, change: Change) -> int:
         """Note in the journal who must be told, as part of the transaction; the Status of the answer."""
@@ -119,6 +123,7 @@ class Writer:
             if refused:
                 faults = [refused[name] for name in args.names if name in refused]
                 raise Fault(FaultCode.INVALID_ARGUMENTS, _summary(faults, len(args.names)), faults)
+            await self._before(staging, args.parameter_key)
             answer, change = await self._commit(staging, args.names, args.parameter_key, request_id, items)
             await self._followers.follow(change)
             return Applied(answer["status"])
@@ -193,6 +198,7 @@ class Writer:
                 raise Fault(
                     FaultCode.INTERNAL_ERROR, f"the mapping of {node.template} creates what is no row of it"
                 )
+            await self._before(staging, args.parameter_key)
             entry = self._journal.instances.add(args.object_name, section.name, section.options)
             answer, change = await self._commit(
                 staging, [args.object_name], args.parameter_key, request_id, (), instance=entry.number
@@ -238,15 +244,31 @@ class Writer:
             if row.section is None:
                 raise InvalidName(args.object_name, "not a section")
             staging.delete_section(rows.package, row.section)
+            await self._before(staging, args.parameter_key)
             table, _, number = path.rpartition(".")
+            removed = [
+                self._journal.instances.below(f"{table}.", int(number)),
+                self._journal.attributes.below(args.object_name),
+            ]
             self._journal.instances.delete(f"{table}.", int(number))
             answer, change = await self._commit(
-                staging, [args.object_name], args.parameter_key, request_id, (), deleted=args.object_name
+                staging,
+                [args.object_name],
+                args.parameter_key,
+                request_id,
+                (),
+                deleted=args.object_name,
+                removed=[removed],
             )
             await self._followers.follow(change)
             return Applied(answer["status"])
 
     # The transaction
+
+    async def _before(self, staging: Staging, parameter_key: str | None) -> None:
+        """All is checked. From here to the commit nothing is awaited: instances may change already."""
+        if parameter_key is not None:
+            await self._watch.before_acs(staging.packages)
 
     async def _commit(
         self,
@@ -258,6 +280,7 @@ class Writer:
         *,
         instance: int = 0,
         deleted: str = "",
+        removed: Sequence[Any] = (),
     ) -> tuple[dict[str, int], Change]:
         """Make everything durable at once; nothing is awaited while it is made, so nobody sees a half of it."""
         journal = self._journal
@@ -266,10 +289,13 @@ class Writer:
         if parameter_key is not None:
             by_acs = {i.name: i.parameter.type.null if i.parameter.hidden else i.text for i in items}
             by_acs[PARAMETER_KEY] = parameter_key
-            await self._watch.before_acs(staging.packages)
 
         def note() -> dict[str, int]:
             if parameter_key is not None:
+                if packages := self._followers.guarded(staging.packages):
+                    touched = [t for t in staging.touched() if t.package in packages]
+                    journal.undo.add(touched, journal.parameter_key, parameter_key)
+                    journal.undo.rows += removed
                 journal.parameter_key = parameter_key
                 self._watch.noted(by_acs)  # who made a change needs no notification of it
             if deleted:
@@ -289,6 +315,26 @@ class Writer:
         if by_acs:
             await self._watch.after_acs(staging.packages, by_acs)
         return answer, change
+
+    def take_back(self, changes: Mapping[str, Sequence[uci.Change]]) -> None:
+        """Make `changes`, which restore what `Journal.undo` holds, with all that belongs to them."""
+        journal = self._journal
+        undo = journal.undo
+
+        def note() -> dict[str, int]:
+            if journal.parameter_key == undo.key_after:
+                journal.parameter_key = undo.key
+            for instances, attributes in undo.rows:
+                journal.instances.put_back(instances)
+                journal.attributes.put_back(attributes)
+            undo.clear()
+            journal.now += [p for p in changes if p not in journal.now]
+            return {}
+
+        try:
+            journal.commit(changes, "", note)
+        finally:
+            self._reader.changed()
 
 
 def _check_key(parameter_key: str | None) -> None:

@@ -43,6 +43,7 @@ class Config:
     retry_interval_multiplier: int = 2000
     default_active_notification_throttle: int = 0
     notification_poll_interval: int = 30
+    rollback_timeout: int = 180
     session_timeout: int = 60
     http_timeout: int = 60
     http_compression: str = "Disabled"
@@ -144,6 +145,7 @@ OPTIONS: dict[str, Callable[[str], Any]] = {
     "retry_interval_multiplier": _integer(1000, 65535),
     "default_active_notification_throttle": _integer(0, 2**32 - 1),
     "notification_poll_interval": _integer(1, 86400),
+    "rollback_timeout": _integer(0, 86400),
     "session_timeout": _integer(30, 3600),
     "http_timeout": _integer(30, 3600),
     "http_compression": _matching("Disabled|GZIP|Deflate", "use Disabled, GZIP or Deflate"),
