@@ -28,7 +28,6 @@ except RuntimeError:
     running = False
 print(json.dumps({{
     "services": list(found),
-    "prepared": [name for name, serve in found.items() if hasattr(serve, "keywords")],
     "new_fds": sorted(set(os.listdir("/proc/self/fd")) - set(before)),
     "threads": len(os.listdir("/proc/self/task")) + threading.active_count(),
     "children": open(f"/proc/self/task/{{os.getpid()}}/children").read(),
@@ -69,7 +68,6 @@ def test_nothing_is_left_open_or_running() -> None:
 
 def test_what_is_needed_later_is_there() -> None:
     seen = look()
-    assert seen["prepared"] == ["datamodel"]
     assert {"lxml.etree", "ssl", "encodings.idna", "gzip"} <= set(seen["loaded"])  # type: ignore[call-overload]
 
 
@@ -82,16 +80,6 @@ def test_ballast_is_bounded_whatever_the_allocator(allocator: str) -> None:
 def test_a_module_that_is_not_installed_is_left_out(missing: str) -> None:
     seen = look(f"sys.modules[{missing!r}] = None")
     assert seen["services"] == list(SERVICES)
-
-
-def test_what_cannot_be_prepared_is_left_to_the_service() -> None:
-    seen = look(
-        "import cwmp.datamodel.service as s\n"
-        "def prepared(): raise OSError('no such file')\n"
-        "s.prepared = prepared"
-    )
-    assert seen["services"] == list(SERVICES)
-    assert seen["prepared"] == []
 
 
 def test_without_a_home_and_on_a_read_only_system(tmp_path: Path) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,41 +18,28 @@ from cwmp.datamodel.guard import Guard
 from cwmp.datamodel.inform import Informer
 from cwmp.datamodel.journal import Journal
 from cwmp.datamodel.loader import load
-from cwmp.datamodel.mapping_file import Problem
 from cwmp.datamodel.notifying import Notifier
 from cwmp.datamodel.reading import Reader
 from cwmp.datamodel.snapshot import System
-from cwmp.datamodel.tree import Model
 from cwmp.datamodel.watching import Watch
 from cwmp.datamodel.writing import Writer
 from cwmp.runtime import Paths, Runtime, StateFile
 
 _CHANGED_VERSION = 1
-_SHIPPED = Path(__file__).parent / "models"
 
 
 def mapping_directories(paths: Paths) -> list[Path]:
     """Where mapping files lie; later ones take the place of earlier ones of the same name."""
     return [
-        _SHIPPED,
+        Path(__file__).parent / "models",
         paths.system("/usr/share/cwmp/datamodel.d"),
         paths.system("/etc/cwmp/datamodel.d"),
     ]
 
 
-def prepared() -> Callable[[Runtime], Awaitable[None]]:
-    """`serve`, with the mapping files that come with it read already, for the master to fork.
-
-    Those of the router are left to the service: what they import must not run in the master.
-    """
-    return functools.partial(serve, shipped=load([_SHIPPED]))
-
-
-async def serve(runtime: Runtime, shipped: tuple[Model, list[Problem]] | None = None) -> None:
-    """Run the service until it is cancelled. `shipped`: what the mapping files that come with it declare."""
-    directories = mapping_directories(runtime.paths)
-    alone = not any(path for directory in directories[1:] for path in directory.glob("*.toml"))
-    model, problems = shipped if shipped and alone else load(directories)
+async def serve(runtime: Runtime) -> None:
+    """Run the service until it is cancelled."""
+    model, problems = load(mapping_directories(runtime.paths))
     for problem in problems:
         runtime.log.error("mapping %s", problem)
     journal = Journal(

@@ -49,17 +49,10 @@ _FILL_MOST = 192 * 1024
 def load(services: Iterable[str]) -> dict[str, Serve]:
     """Import `services` with all they will need; how each is to be served.
 
-    A service module may have ``prepared()``, which gives a ``serve`` that begins with work done already.
-
     Raises:
         ImportError: a service itself cannot be imported.
     """
-    found = {}
-    for service in services:
-        module = importlib.import_module(f"cwmp.{service}.service")
-        found[service] = module.serve
-        with contextlib.suppress(Exception):  # it says so itself, when it does that work after the fork
-            found[service] = getattr(module, "prepared", lambda serve=module.serve: serve)()
+    found = {service: importlib.import_module(f"cwmp.{service}.service").serve for service in services}
     for name in _LATE:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
