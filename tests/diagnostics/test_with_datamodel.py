@@ -6,7 +6,9 @@ import dataclasses
 import socket
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import trio
@@ -16,12 +18,14 @@ from tests.diagnostics.test_diagnostics_service import Session
 from cwmp.contract import Fault
 from cwmp.contract.datamodel import GET_VALUES, SET_VALUES, GetValues, SetValues
 from cwmp.datamodel.service import serve as serve_datamodel
-from cwmp.diagnostics import service
+from cwmp.diagnostics import selftest, service
 from cwmp.diagnostics.definition import Definition, Means, Outcome
 from cwmp.diagnostics.service import serve
-from ubuskit.client import Client
+from cwmp.runtime import Paths
+from ubuskit.client import Client, Method, Request
 
 DOWNLOAD = "Device.IP.Diagnostics.DownloadDiagnostics."
+SELF = "Device.SelfTestDiagnostics."
 SERVER = "Device.IP.Diagnostics.UDPEchoConfig."
 ROUTE = "Device.IP.Diagnostics.TraceRoute."
 
@@ -175,7 +179,42 @@ GOOD = {
 }
 
 
-@pytest.mark.parametrize("test", service.TESTS, ids=lambda t: t.name)
+async def test_the_self_test(acs: Acs, client: Client, paths: Paths) -> None:
+    (paths.uci_dir / "cwmp").write_text("config cwmp 'cwmp'\n")
+    await acs.set(SELF, DiagnosticsState="Requested")
+    await acs.event()
+    found = await acs.get(SELF)
+    assert found[f"{SELF}DiagnosticsState"] == "Complete"
+    verdict, *lines = found[f"{SELF}Results"].splitlines()
+    assert verdict == "failed"  # the session and firmware here have no objects
+    said = dict(line.split(": ", 1) for line in lines)
+    assert {name for name, what in said.items() if what == "ok"} == {
+        "cwmp.datamodel",
+        "configuration",
+        "storage",
+    }
+    for name in ("cwmp", "cwmp.firmware"):
+        assert said[name].startswith("does not answer")
+        await client.add_object(name, {"status": Method(_status)})
+    (paths.uci_dir / "cwmp").write_text("config cwmp 'cwmp\n")
+    answer = await client.call("cwmp.diagnostics", "run", {"type": "SelfTestDiagnostics"})
+    assert "configuration: ok" not in answer["results"]["Results"]
+    (paths.uci_dir / "cwmp").write_text("config cwmp 'cwmp'\n")
+    answer = await client.call("cwmp.diagnostics", "run", {"type": "SelfTestDiagnostics"})
+    assert answer["results"]["Results"].startswith("passed\n")
+    assert "why" not in answer
+
+
+async def test_the_self_test_where_nothing_can_be_stored(tmp_path: Path) -> None:
+    runtime = SimpleNamespace(paths=SimpleNamespace(state_dir=tmp_path / "not there"))
+    assert "takes nothing" in await selftest.checks(cast(Any, runtime))["storage"]()
+
+
+async def _status(_: Request) -> Mapping[str, Any]:
+    return {}
+
+
+@pytest.mark.parametrize("test", [t for t in service.TESTS if t.required], ids=lambda t: t.name)
 async def test_each_can_be_made_by_ubus(
     acs: Acs, client: Client, test: Definition, monkeypatch: pytest.MonkeyPatch
 ) -> None:

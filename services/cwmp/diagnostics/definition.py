@@ -52,11 +52,13 @@ class Failed(Exception):
 class Means:
     """What a test is given of its surroundings.
 
-    `device` finds the network device of a row of Device.IP.Interface. ("" for ""); raises `Failed`.
+    `device` finds the network device of a row of Device.IP.Interface. ("" for ""); raises `Failed`. `checks`
+    are those of the self test.
     """
 
     device: Callable[[str], Awaitable[str]]
     log: logging.Logger
+    checks: Mapping[str, Callable[[], Awaitable[str]]] = field(default_factory=dict)
 
 
 Run = Callable[[Mapping[str, str], Means], Awaitable[Outcome]]

@@ -30,7 +30,7 @@ from cwmp.contract.parameters import (
     set_parameters,
 )
 from cwmp.contract.session import RAISE_EVENT, RaiseEvent
-from cwmp.diagnostics import echoserver, states
+from cwmp.diagnostics import echoserver, selftest, states
 from cwmp.diagnostics.definition import Definition, Means
 from cwmp.diagnostics.download import DOWNLOAD
 from cwmp.diagnostics.echoserver import EchoServer
@@ -39,6 +39,7 @@ from cwmp.diagnostics.ipping import IP_PING
 from cwmp.diagnostics.nslookup import NS_LOOKUP
 from cwmp.diagnostics.record import Record
 from cwmp.diagnostics.runner import Runner, perform
+from cwmp.diagnostics.selftest import SELF_TEST
 from cwmp.diagnostics.serverselection import SERVER_SELECTION
 from cwmp.diagnostics.traceroute import TRACE_ROUTE
 from cwmp.diagnostics.udpecho import UDP_ECHO
@@ -57,6 +58,7 @@ TESTS: tuple[Definition, ...] = (
     DOWNLOAD,
     UPLOAD,
     SERVER_SELECTION,
+    SELF_TEST,
 )
 """All there are; a new one needs its module, a line here, and its parameters in the data model."""
 
@@ -76,7 +78,9 @@ class _Service:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._line = trio.Lock()
-        self._means = Means(lambda row: device_of(row, runtime.peers, runtime.bus), runtime.log)
+        self._means = Means(
+            lambda row: device_of(row, runtime.peers, runtime.bus), runtime.log, selftest.checks(runtime)
+        )
         self._session = SessionWatch(runtime.peers, runtime.log)
         self._inputs = runtime.state("inputs", 1)
         self._progress = StateFile(runtime.paths.run_dir / "diagnostics.json", 1, runtime.log)
