@@ -92,14 +92,13 @@ class Dispatcher:
         return Response(200, self._page(session, parts, entry, readonly=allowed == "read"), _HTML)
 
     def _allowed(self, session: Session, parts: list[str]) -> str | None:
-        """The most that the groups which a page depends on allow: `write`, `read` or None."""
-        found: str | None = "write"
-        for end in range(1, len(parts) + 1):
-            for group in self._menu.get("/".join(parts[:end]), {}).get("depends", {}).get("acl", ()):
-                if session.may("access-group", group, "write"):
-                    continue
-                found = "read" if found and session.may("access-group", group, "read") else None
-        return found
+        """What the groups that a page and those above it depend on allow: `write`, `read` or None, as LuCI has it."""
+        below = ("/".join(parts[:end]) for end in range(1, len(parts) + 1))
+        groups = [g for path in below for g in self._menu.get(path, {}).get("depends", {}).get("acl", ())]
+        granted = [{h for h in ("read", "write") if session.may("access-group", g, h)} for g in groups]
+        if not all(granted):
+            return None
+        return "write" if not groups or any("write" in halves for halves in granted) else "read"
 
     def _page(self, session: Session, parts: list[str], entry: dict[str, Any], *, readonly: bool) -> bytes:
         env = {
