@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from tests.datamodel.support import PING, Acs, Router
 
@@ -60,6 +62,45 @@ async def test_values_come_from_where_they_are_bound_to(acs: Acs) -> None:
     assert {name: values.get(name) for name in expected} == expected
 
 
+async def test_wildcards_stand_for_instance_numbers(acs: Acs, router: Router) -> None:
+    everything = await acs.get("")
+    flags = await acs.names("", False)
+    attributes = await acs.attributes("")
+    for path, pattern in {
+        "Device.IP.Interface.*.Status": r"Device\.IP\.Interface\.\d+\.Status",
+        "Device.IP.Interface.*.IPv4Address.": r"Device\.IP\.Interface\.\d+\.IPv4Address\..*",
+        "Device.IP.Interface.*.IPv4Address.*.IPAddress": r"Device\.IP\.Interface\.\d+\.IPv4Address\.\d+\.IPAddress",
+        "Device.IP.Interface.2.IPv4Address.*.IPAddress": r"Device\.IP\.Interface\.2\.IPv4Address\.\d+\.IPAddress",
+        "Device.IP.Interface.*.IPv4Address.7.IPAddress": r"nothing",
+        "Device.IP.Interface.*.Stats.": r"Device\.IP\.Interface\.\d+\.Stats\..*",
+    }.items():
+        wanted = {name for name in everything if re.fullmatch(pattern, name)}
+        assert wanted or pattern == "nothing"
+        assert await acs.get(path) == {name: everything[name] for name in wanted}
+        assert await acs.attributes(path) == {name: attributes[name] for name in wanted}
+        assert await acs.names(path, False) == {n: w for n, w in flags.items() if re.fullmatch(pattern, n)}
+    level = await acs.names("Device.IP.Interface.*.IPv4Address.", True)
+    assert set(level) == {
+        n for n in flags if re.fullmatch(r"Device\.IP\.Interface\.\d+\.IPv4Address\.\d+\.", n)
+    }
+    assert (await fault_of(acs.names("Device.IP.Interface.*.Status", True))).code == 9003
+    assert await acs.get("Device.ManagementServer.InstanceWildcardsSupported") == {
+        "Device.ManagementServer.InstanceWildcardsSupported": "true"
+    }
+
+
+async def test_wildcards_are_for_reading_only(acs: Acs) -> None:
+    path = "Device.WiFi.SSID.*."
+    (fault,) = (await fault_of(acs.set_all({f"{path}SSID": "x"}))).parameters
+    assert fault.code == 9005
+    for refused in (
+        acs.delete(path),
+        acs.notify(1, f"{path}SSID"),
+        acs.add("Device.IP.Interface.*.IPv4Address."),
+    ):
+        assert (await fault_of(refused)).code == 9005
+
+
 async def test_secrets_read_as_nothing(acs: Acs) -> None:
     values = await acs.get("Device.")
     assert values["Device.ManagementServer.Password"] == ""
@@ -101,7 +142,13 @@ async def test_types_are_base_types(acs: Acs) -> None:
         "Device.WiFi.SSID.01.SSID",
         "Device.WiFi.SSID.x.SSID",
         "Device.WiFi.SSID.[cpe-1].SSID",
-        "Device.WiFi.SSID.*.SSID",
+        "Device.WiFi.SSID.*.",
+        "Device.WiFi.SSID.*",
+        "Device.WiFi.*.SSID",
+        "Device.*.",
+        "*",
+        "Device.WiFi.SSID.*.Nothing",
+        "Device.WiFi.SSID.1*.SSID",
         "Device.WiFi.SSID.1.SSID.",
         "Device.WiFi.SSID.1.Nothing",
         "Device.Nothing.",

@@ -33,7 +33,7 @@ class Annotator:
 
     async def get(self, paths: Sequence[str]) -> Iterator[Attributes]:
         """The pages of the attributes of what `paths` name, as GetParameterValues resolves them."""
-        targets = [resolve(self._reader.model, path) for path in paths]
+        targets = [resolve(self._reader.model, path, wildcards=True) for path in paths]
         found = await self._reader.parameters(targets)
         return self._pages([one for chosen in found for one in chosen])
 

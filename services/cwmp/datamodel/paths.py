@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cwmp.contract import Fault, FaultCode
+from cwmp.datamodel.snapshot import SourceFailed, Unread
 from cwmp.datamodel.tree import MAX_PATH, Model, Object, Parameter, Row, View
+
+ANY = 0
+"""Stands for a wildcard among instance numbers, which begin with 1."""
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 
@@ -24,8 +29,8 @@ class InvalidName(Fault):
 class Target:
     """What a path names, as far as the model alone can tell.
 
-    `numbers` are the instance numbers in the path, in order. With a `parameter` it is that of `node`; a `table`
-    is all rows of `node`; otherwise it is the row (or only instance) itself.
+    `numbers` are the instance numbers in the path, in order, `ANY` for a wildcard. With a `parameter` it is that
+    of `node`; a `table` is all rows of `node`; otherwise it is the row (or only instance) itself.
     """
 
     path: str
@@ -41,15 +46,8 @@ class Target:
             InvalidName: an instance on the way does not exist.
             Unread, SourceFailed: as `View.rows`.
         """
-        chain: list[Object] = []
-        node: Object | None = self.node
-        while node is not None and node.parent is not None:
-            chain.append(node)
-            node = node.parent
-        if self.table:
-            chain = chain[1:]
         row, numbers = view.root, iter(self.numbers)
-        for node in reversed(chain):
+        for node in self._chain():
             if node.rows is None:
                 row = view.single(node, row)
                 continue
@@ -60,9 +58,50 @@ class Target:
             row = found
         return row
 
+    @property
+    def wild(self) -> bool:
+        """Whether it names any number of rows (TR-069a6 A.2.4)."""
+        return ANY in self.numbers
 
-def resolve(model: Model, path: str) -> Target:
+    def rows(self, view: View) -> list[Row]:
+        """As `row`, but all that a path with wildcards names; where there are none, or none can be had, none."""
+        if not self.wild:
+            return [self.row(view)]
+        found, numbers = [view.root], iter(self.numbers)
+        for node in self._chain():
+            number = ANY if node.rows is None else next(numbers)
+            found = [
+                row
+                for parent in found
+                for row in _rows_there(view, node, parent)
+                if number == ANY or (row.entry and row.entry.number == number)
+            ]
+        return found
+
+    def _chain(self) -> Iterator[Object]:
+        """The objects on the way, from the root."""
+        chain: list[Object] = []
+        node: Object | None = self.node
+        while node is not None and node.parent is not None:
+            chain.append(node)
+            node = node.parent
+        return reversed(chain[1:] if self.table else chain)
+
+
+def _rows_there(view: View, node: Object, parent: Row) -> list[Row]:
+    try:
+        return view.rows(node, parent)
+    except Unread:
+        return []
+    except SourceFailed as failure:
+        view.note(failure)
+        return []
+
+
+def resolve(model: Model, path: str, *, wildcards: bool = False) -> Target:
     """What `path` names: "" and ``Device.`` the root, a path that ends in a dot an object, else a parameter.
+
+    With `wildcards` a ``*`` stands for any instance number, except at the end of the path.
 
     Raises:
         InvalidName: the model has nothing of this name; whether its instances exist only a view can tell.
@@ -78,6 +117,10 @@ def resolve(model: Model, path: str) -> Target:
     node, numbers, table = model.root, [], False
     for name in names[1:]:
         if table:
+            if name == "*" and wildcards:
+                numbers.append(ANY)
+                table = False
+                continue
             if not _NUMBER.fullmatch(name):
                 raise InvalidName(path, f"'{name}' is no instance number of {node.table}")
             numbers.append(int(name))
@@ -87,6 +130,8 @@ def resolve(model: Model, path: str) -> Target:
         if child is None:
             raise InvalidName(path, f"there is no object '{name}' in {node.template}")
         node, table = child, child.rows is not None
+    if not last and names[-1] == "*":
+        raise InvalidName(path, "a wildcard cannot be the last of a path")
     if not last:
         return Target(path, node, tuple(numbers), table=table)
     if table:

@@ -86,7 +86,7 @@ class Reader:
 
     async def values(self, paths: Sequence[str]) -> Iterator[Values]:
         """The pages of what `paths` name. At least one, maybe an empty one."""
-        targets = [resolve(self.model, path) for path in paths]
+        targets = [resolve(self.model, path, wildcards=True) for path in paths]
         needs: set[Need] = set()
         for target in targets:
             needs |= target.node.way_needs()
@@ -150,7 +150,7 @@ class Reader:
         """The pages of GetParameterNames, in all its five forms."""
         if not path and next_level:
             return iter([Names(["Device."], [False])])
-        target = resolve(self.model, path)
+        target = resolve(self.model, path, wildcards=True)
         if target.parameter is not None and next_level:
             raise Fault(
                 FaultCode.INVALID_ARGUMENTS, f"{path} is a parameter: NextLevel is for paths of objects"
@@ -186,15 +186,16 @@ class Reader:
 def _choose(view: View, target: Target, *, values: bool = True) -> Iterator[Chosen]:
     """The rows below `target`, with their parameters; with `values` what they read is asked for along the way."""
     try:
-        row = target.row(view)
+        rows = target.rows(view)
     except SourceFailed as failure:
         raise Fault(FaultCode.INTERNAL_ERROR, f"{target.path}: {failure}") from None
     if target.parameter is not None:
-        if values:
-            probe(row, (target.parameter,))
-        yield row, (target.parameter,)
+        for row in rows:
+            if values:
+                probe(row, (target.parameter,))
+            yield row, [target.parameter] if target.wild else (target.parameter,)
         return
-    for top in view.rows(target.node, row) if target.table else [row]:
+    for top in [r for row in rows for r in view.rows(target.node, row)] if target.table else rows:
         for below in walk(top):
             if values:
                 probe(below, below.object.probes)
@@ -222,13 +223,13 @@ _Listed = tuple[str, bool, Row, Iterable[Parameter]]
 
 
 def _all_levels(view: View, target: Target) -> Iterator[_Listed]:
-    row = target.row(view)
-    if target.parameter is not None:
-        yield "", False, _settled(row, (target.parameter,)), (target.parameter,)
-    elif target.table:
-        yield from _list_table(view, target.node, row)
-    else:
-        yield from _list_row(view, row)
+    for row in target.rows(view):
+        if target.parameter is not None:
+            yield "", False, _settled(row, (target.parameter,)), (target.parameter,)
+        elif target.table:
+            yield from _list_table(view, target.node, row)
+        else:
+            yield from _list_row(view, row)
 
 
 def _list_table(view: View, node: Object, parent: Row) -> Iterator[_Listed]:
@@ -255,15 +256,15 @@ def _list_row(view: View, row: Row) -> Iterator[_Listed]:
 
 
 def _next_level(view: View, target: Target) -> Iterator[_Listed]:
-    row = target.row(view)
-    if target.table:
-        for one in view.rows(target.node, row):
-            yield one.path, target.node.delete, one, ()
-        return
-    parameters = row.object.parameters.values()
-    yield "", False, _settled(row, parameters), parameters
-    for child in row.object.children.values():
-        yield f"{row.path}{child.name}.", child.create is not None, row, ()
+    for row in target.rows(view):
+        if target.table:
+            for one in view.rows(target.node, row):
+                yield one.path, target.node.delete, one, ()
+            continue
+        parameters = row.object.parameters.values()
+        yield "", False, _settled(row, parameters), parameters
+        for child in row.object.children.values():
+            yield f"{row.path}{child.name}.", child.create is not None, row, ()
 
 
 def _settled(row: Row, parameters: Iterable[Parameter]) -> Row:
