@@ -26,7 +26,7 @@ async def device(row: str) -> str:
 
 
 async def select(hosts: str, **inputs: str) -> Outcome:
-    values = {**SERVER_SELECTION.defaults(), "HostList": hosts, "Timeout": "50", **inputs}
+    values = {**SERVER_SELECTION.defaults(), "HostList": hosts, "Timeout": "500", **inputs}
     assert not SERVER_SELECTION.check({"DiagnosticsState": "Requested"}, values)
     try:
         with trio.fail_after(20):

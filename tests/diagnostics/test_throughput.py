@@ -217,7 +217,7 @@ async def test_as_long_as_is_wanted(serve: Serve, extra: bytes) -> None:
     (increment,) = rows(outcome, "IncrementalResult")
     assert 0 < int(increment["TestBytesReceived"]) <= number(outcome, "TestBytesReceived")
     assert outcome.results["BOMTime"] <= increment["StartTime"] < increment["EndTime"]
-    assert number(outcome, "PeriodOfFullLoading") >= 1_000_000
+    assert number(outcome, "PeriodOfFullLoading") >= 900_000
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ async def test_bad_answers(serve: Serve, answer: list[bytes], state: str) -> Non
     [(b"", "Error_NoResponse"), (OK + b"Content-Length: 5\r\n\r\nsh", "Error_Timeout")],
 )
 async def test_silence(serve: Serve, monkeypatch: pytest.MonkeyPatch, answer: bytes, state: str) -> None:
-    monkeypatch.setattr(httpload, "STALL", 0.05)
+    monkeypatch.setattr(httpload, "STALL", 0.5)
     assert (await down(serve(says(answer, then_waits=True)))).state == state
 
 

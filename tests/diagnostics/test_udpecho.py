@@ -140,7 +140,7 @@ async def test_a_block_that_no_packet_holds() -> None:
 
 async def test_packets_that_are_lost(reflector: Callable[..., int]) -> None:
     port = reflector(lambda payload: [] if payload[3] % 2 else [payload])
-    outcome = await echo(Port=port, NumberOfRepetitions=4, Timeout=50, EnableIndividualPacketResults="true")
+    outcome = await echo(Port=port, NumberOfRepetitions=4, Timeout=1000, EnableIndividualPacketResults="true")
     assert counts(outcome) == ("Complete", "2", "2")
     assert [row["PacketSuccess"] for row in rows(outcome)] == ["true", "false", "true", "false"]
     assert rows(outcome)[1]["PacketReceiveTime"] == "0001-01-01T00:00:00Z"

@@ -7,7 +7,7 @@ what has to last. The test is Complete whatever that gave; Results says it, a li
 from __future__ import annotations
 
 import os
-import tempfile
+
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -41,6 +41,8 @@ def checks(runtime: Runtime) -> Mapping[str, Callable[[], Awaitable[str]]]:
         return ""
 
     async def storage() -> str:
+        import tempfile  # noqa: PLC0415  # large for a service that seldom needs it
+
         try:
             with tempfile.TemporaryFile(dir=runtime.paths.state_dir) as file:
                 file.write(b"self test")
