@@ -47,13 +47,12 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def lab(browser: Any) -> Iterator[Lab]:
-    directory = tempfile.mkdtemp(prefix="cwmp-luci-")
-    lab = Lab(Path(directory) / "r")
-    lab.start()
-    yield lab
-    lab.stop()
-    print(lab.log())
-    shutil.rmtree(directory, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="cwmp-luci-", ignore_cleanup_errors=True) as directory:
+        lab = Lab(Path(directory) / "r")
+        lab.start()
+        yield lab
+        lab.stop()
+        print(lab.log())
 
 
 @dataclass
