@@ -7,7 +7,6 @@ what has to last. The test is Complete whatever that gave; Results says it, a li
 from __future__ import annotations
 
 import os
-
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from types import MappingProxyType
