@@ -234,3 +234,18 @@ async def test_each_can_be_made_by_ubus(
     assert answer["state"] in ("Error_CannotResolveHostName", "Error_DNSServerNotResolved")
     assert set(answer["results"]) == set(test.results)
     assert answer["why"]
+
+
+@pytest.mark.parametrize("test", ["UDPEchoDiagnostics", "ServerSelectionDiagnostics"])
+async def test_interfaces_that_must_be_there(acs: Acs, test: str) -> None:
+    path = f"Device.IP.Diagnostics.{test}."
+    await acs.set(path, Interface="")
+    with pytest.raises(Fault) as caught:
+        await acs.set(path, Interface="Device.IP.Interface.99")
+    assert [(p.name, p.code) for p in caught.value.parameters] == [(f"{path}Interface", 9007)]
+
+
+async def test_interfaces_that_may_dangle(acs: Acs) -> None:
+    await acs.set(ROUTE, Host="127.0.0.1", Interface="Device.IP.Interface.99", DiagnosticsState="Requested")
+    await acs.event()
+    assert (await acs.get(ROUTE))[f"{ROUTE}DiagnosticsState"] == "Error_Internal"
