@@ -47,9 +47,9 @@ def run(report: Callable[..., None]) -> None:
         found, alone = together[service].pss, apart[service].pss
         report(f"PSS, {service} (-OO byte code), against separate", found, "MB", alone, found / alone)
     total = sum(together[s].pss for s in SERVICES)
-    report("PSS, four services under cwmpd, against the budget", total, "MB", BUDGET, total / BUDGET, 1.0)
+    report("PSS, four services (-OO byte code), against the budget", total, "MB", BUDGET, total / BUDGET, 1.0)
     separate = sum(m.pss for m in apart.values())
-    report("PSS, four services under cwmpd, against separate", total, "MB", separate, total / separate)
+    report("PSS, four services (-OO byte code), against separate", total, "MB", separate, total / separate)
     private = sum(together[s].private for s in SERVICES)
     apart_private = sum(m.private for m in apart.values())
     report(
