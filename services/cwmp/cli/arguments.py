@@ -25,6 +25,8 @@ examples:
   cwmp add Device.DHCPv4.Server.Pool.          a new row; prints its path
   cwmp del Device.DHCPv4.Server.Pool.2.
   cwmp diag ping 192.0.2.1                     a test from this router; also traceroute, nslookup, download ...
+  cwmp model explain Device.WiFi.SSID.1.SSID   where it comes from, its value, who is told of a new one
+  cwmp model lint Mine.toml                    the mistakes in a mapping file
   cwmp --json get Device.DeviceInfo. | jq .
 
 exit codes:
@@ -83,6 +85,15 @@ def parser(environ: Mapping[str, str] = os.environ) -> argparse.ArgumentParser:
     delete = commands.add_parser("del", parents=[common], help="delete a row of a table")
     delete.add_argument("object", metavar="OBJECT", help="the row's path, ending in a dot")
     diag.add_parser(commands, common)
+    model = commands.add_parser(
+        "model", parents=[common], help="what parameters are bound to; check mapping files"
+    )
+    model.add_argument(
+        "action",
+        choices=("explain", "lint", "coverage"),
+        help="explain PATH..., lint [--model TR181.json] FILE..., coverage [--all] TR181.json",
+    )
+    model.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...")
     commands.add_parser("reload", parents=[common], help="have the services read their configuration again")
     return main
 

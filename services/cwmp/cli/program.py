@@ -12,9 +12,10 @@
 | names    | cwmp.datamodel ``names{path, next_level, page}`` | ``{names: [{name, writable}] [, next]}`` |
 | add      | cwmp.datamodel ``add{object}``    | ``{instance, path, status}``                     |
 | del      | cwmp.datamodel ``del{object}``    | ``{status}``                                     |
+| model explain | cwmp.datamodel ``describe{path}``, then ``get`` | any table                     |
 | diag     | cwmp.diagnostics ``run{type, args}`` | ``{state, results, why}``                     |
 
-`check` is by itself (`check`), but for ``--inform``.
+`check` is by itself (`check`), but for ``--inform``; so are `model lint` and `model coverage`.
 `next` is the page to ask for next. A reply with ``fault`` is a refusal.
 """
 
@@ -33,6 +34,7 @@ from cwmp.cli.bus import DATAMODEL, SESSION, Bus, Reply, Unreachable
 from cwmp.cli.check import Report, check, inform
 from cwmp.cli.diag import DIAGNOSTICS, diag
 from cwmp.cli.history import history
+from cwmp.cli.model import OFFLINE, explain, offline
 from cwmp.cli.trace import trace
 from cwmp.contract.faults import Fault
 from ubuskit.blocking import BlockingClient
@@ -49,6 +51,8 @@ def run(arguments: list[str]) -> int:
     try:
         if options.command == "check":
             return _check(options)
+        if options.command == "model" and options.action in OFFLINE:
+            return offline(options)
         with BlockingClient(options.bus, connect_timeout=min(options.timeout, 1.0)) as client:
             bus = Bus(client, getattr(options, "within", options.timeout))
             reply, lines = _COMMANDS[options.command](bus, options)
@@ -207,4 +211,5 @@ _COMMANDS: Mapping[str, Callable[[Bus, argparse.Namespace], tuple[Any, Iterator[
     "add": _add,
     "del": _del,
     "diag": diag,
+    "model": explain,
 }

@@ -31,6 +31,10 @@ class Annotator:
         self._watch = watch
         self._turn = turn
 
+    @property
+    def attributes(self) -> kept.Attributes:
+        return self._journal.attributes
+
     async def get(self, paths: Sequence[str]) -> Iterator[Attributes]:
         """The pages of the attributes of what `paths` name, as GetParameterValues resolves them."""
         targets = [resolve(self._reader.model, path, wildcards=True) for path in paths]

@@ -9,6 +9,7 @@
 | `del`    | `object` string                    | `{status: 0 or 1}`                                               |
 | `attributes` | `paths` [string], `page` int   | `{attributes: [{name, notification, access}], next: page}`       |
 | `set_attributes` | `attributes` [{name, notification, access}] | `{}`                                    |
+| `describe` | `path` string                    | what a parameter is bound to, see describing.py                  |
 | `status` |                                    | `{parameter_key, objects, parameters, problems, pending, ...}`    |
 
 `status`: how many objects and parameters are declared, `problems` [string] in mapping files, `pending` [package]
@@ -33,6 +34,7 @@ from typing import Any, TypeVar
 from cwmp.contract import Fault, FaultCode
 from cwmp.contract.datamodel import UNCHANGED, AddObject, DeleteObject, SetAttributes, SetValues
 from cwmp.datamodel.annotating import Annotator
+from cwmp.datamodel.describing import describe
 from cwmp.datamodel.reading import Reader
 from cwmp.datamodel.types import split_list
 from cwmp.datamodel.writing import Writer
@@ -67,6 +69,7 @@ async def serve(
             "add": Method(_with_faults(methods.add), {"object": str}),
             "del": Method(_with_faults(methods.delete), {"object": str}),
             "attributes": Method(_with_faults(methods.attributes), {"paths": list, "page": int}),
+            "describe": Method(_with_faults(methods.describe), {"path": str}),
             "set_attributes": Method(_with_faults(methods.set_attributes), {"attributes": list}),
             "status": Method(_with_faults(answer_status), {}),
         },
@@ -108,6 +111,9 @@ class _Methods:
             )
         ]
         return {"attributes": rows, **following}
+
+    async def describe(self, args: dict[str, Any]) -> dict[str, Any]:
+        return describe(self._reader.model, self._annotator.attributes, args.get("path", ""))
 
     async def set_attributes(self, args: dict[str, Any]) -> dict[str, Any]:
         wanted = SetAttributes([], [], [], [])

@@ -106,14 +106,24 @@ def load(directories: Sequence[Path]) -> tuple[Model, list[Problem]]:
 
     A file takes the place of a file of the same name in an earlier directory; otherwise files add to each other.
     """
+    return load_files(find_files(directories))
+
+
+def find_files(directories: Sequence[Path]) -> list[Path]:
+    """The mapping files in `directories`, in the order they are read."""
     files: dict[str, Path] = {}
     for directory in directories:
         if directory.is_dir():
             for path in sorted(directory.glob("*.toml")):
                 files.pop(path.name, None)
                 files[path.name] = path
+    return list(files.values())
+
+
+def load_files(files: Sequence[Path]) -> tuple[Model, list[Problem]]:
+    """As `load`, of these files."""
     builder = _Builder()
-    for path in files.values():
+    for path in files:
         builder.read(path)
     return builder.finish()
 
