@@ -15,14 +15,15 @@ import trio
 from tests.conftest import StartService
 from tests.diagnostics.test_diagnostics_service import Session
 
-from cwmp.contract import Fault
+from cwmp.contract import Empty, Fault
 from cwmp.contract.datamodel import GET_VALUES, SET_VALUES, GetValues, SetValues
+from cwmp.contract.firmware import GET_COMPLETED, CompletedTransfers
 from cwmp.datamodel.service import serve as serve_datamodel
 from cwmp.diagnostics import selftest, service
 from cwmp.diagnostics.definition import Definition, Means, Outcome
 from cwmp.diagnostics.service import serve
-from cwmp.runtime import Paths
-from ubuskit.client import Client, Method, Request
+from cwmp.runtime import Paths, Runtime
+from ubuskit.client import Client
 
 DOWNLOAD = "Device.IP.Diagnostics.DownloadDiagnostics."
 SELF = "Device.SelfTestDiagnostics."
@@ -179,39 +180,51 @@ GOOD = {
 }
 
 
-async def test_the_self_test(acs: Acs, client: Client, paths: Paths) -> None:
+async def test_the_self_test(acs: Acs, client: Client, paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selftest, "_DEADLINE", 0.2)  # nobody is firmware here
+    proc = paths.system("/proc/uptime")
+    proc.write_text("12.5 10.0\n")
     (paths.uci_dir / "cwmp").write_text("config cwmp 'cwmp'\n")
     await acs.set(SELF, DiagnosticsState="Requested")
     await acs.event()
     found = await acs.get(SELF)
     assert found[f"{SELF}DiagnosticsState"] == "Complete"
     verdict, *lines = found[f"{SELF}Results"].splitlines()
-    assert verdict == "failed"  # the session and firmware here have no objects
     said = dict(line.split(": ", 1) for line in lines)
-    assert {name for name, what in said.items() if what == "ok"} == {
-        "cwmp.datamodel",
-        "configuration",
-        "storage",
-    }
-    for name in ("cwmp", "cwmp.firmware"):
-        assert said[name].startswith("does not answer")
-        await client.add_object(name, {"status": Method(_status)})
-    (paths.uci_dir / "cwmp").write_text("config cwmp 'cwmp\n")
-    answer = await client.call("cwmp.diagnostics", "run", {"type": "SelfTestDiagnostics"})
-    assert "configuration: ok" not in answer["results"]["Results"]
+    assert verdict == "failed"
+    assert said.pop("firmware").startswith("does not answer")
+    assert said == dict.fromkeys(("session", "datamodel", "configuration", "storage"), "ok")
+
+
+async def test_the_self_test_where_all_is_well_and_where_it_is_not(
+    acs: Acs, start_service: StartService, client: Client, paths: Paths
+) -> None:
+    async def firmware(runtime: Runtime) -> None:
+        runtime.peers.answer(GET_COMPLETED, no_transfers)
+        await runtime.peers.ready()
+        await trio.sleep_forever()
+
+    async def no_transfers(_args: Empty, _id: str) -> Any:
+        return CompletedTransfers([])
+
+    await start_service("firmware", firmware)
+    paths.system("/proc/uptime").write_text("12.5 10.0\n")
+    request = {"type": "SelfTestDiagnostics"}
     (paths.uci_dir / "cwmp").write_text("config cwmp 'cwmp'\n")
-    answer = await client.call("cwmp.diagnostics", "run", {"type": "SelfTestDiagnostics"})
+    answer = await client.call("cwmp.diagnostics", "run", request, timeout=20)
     assert answer["results"]["Results"].startswith("passed\n")
     assert "why" not in answer
+    (paths.uci_dir / "cwmp").write_text("config cwmp 'cwmp\n")
+    answer = await client.call("cwmp.diagnostics", "run", request, timeout=20)
+    assert answer["results"]["Results"].startswith("failed\n")
+    assert answer["why"] == "configuration failed"
 
 
 async def test_the_self_test_where_nothing_can_be_stored(tmp_path: Path) -> None:
-    runtime = SimpleNamespace(paths=SimpleNamespace(state_dir=tmp_path / "not there"))
+    (tmp_path / "file").touch()
+    state = SimpleNamespace(path=tmp_path / "file/diagnostics/inputs.json")
+    runtime = SimpleNamespace(state=lambda *_: state)
     assert "takes nothing" in await selftest.checks(cast(Any, runtime))["storage"]()
-
-
-async def _status(_: Request) -> Mapping[str, Any]:
-    return {}
 
 
 @pytest.mark.parametrize("test", [t for t in service.TESTS if t.required], ids=lambda t: t.name)

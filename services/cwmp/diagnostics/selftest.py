@@ -10,27 +10,45 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from types import MappingProxyType
+from typing import TypeVar
 
+from cwmp.contract import Empty, Fault, Operation
+from cwmp.contract.datamodel import GET_VALUES, GetValues
+from cwmp.contract.firmware import GET_COMPLETED
+from cwmp.contract.session import GET_STATE
 from cwmp.diagnostics import states
 from cwmp.diagnostics.definition import Definition, Means, Outcome
 from cwmp.runtime import Runtime
-from ubuskit.errors import UbusError
 from ubuskit.uci import UciError
 
-_SERVICES = ("cwmp", "cwmp.datamodel", "cwmp.firmware")
-_TIMEOUT = 5.0
+_DEADLINE = 5.0
+_KNOWN_PARAMETER = "Device.DeviceInfo.UpTime"
 _MAX_RESULTS = 1024
+
+A = TypeVar("A")
+R = TypeVar("R")
 
 
 def checks(runtime: Runtime) -> Mapping[str, Callable[[], Awaitable[str]]]:
     """What is tried; each says what is wrong, "" for nothing."""
+    directory = runtime.state("inputs", 1).path.parent
 
-    async def service(name: str) -> str:
+    async def answers(op: Operation[A, R], args: A) -> str:
         try:
-            await runtime.bus.call(name, "status", timeout=_TIMEOUT)
-        except UbusError as error:
-            return f"does not answer: {error or type(error).__name__}"
+            await runtime.peers.request(op, args, deadline=_DEADLINE)
+        except Fault as fault:
+            return f"does not answer: {fault.text}"
         return ""
+
+    async def datamodel() -> str:
+        try:
+            async with runtime.peers.stream(
+                GET_VALUES, GetValues([_KNOWN_PARAMETER]), deadline=_DEADLINE
+            ) as pages:
+                found = [name async for page in pages for name in page.names]
+        except Fault as fault:
+            return f"does not answer: {fault.text}"
+        return "" if found else f"has no {_KNOWN_PARAMETER}"
 
     async def configuration() -> str:
         try:
@@ -43,16 +61,19 @@ def checks(runtime: Runtime) -> Mapping[str, Callable[[], Awaitable[str]]]:
         import tempfile  # noqa: PLC0415  # large for a service that seldom needs it
 
         try:
-            with tempfile.TemporaryFile(dir=runtime.paths.state_dir) as file:
+            directory.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=directory) as file:
                 file.write(b"self test")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            return f"{runtime.paths.state_dir} takes nothing: {error.strerror}"
+            return f"{directory} takes nothing: {error.strerror}"
         return ""
 
     return {
-        **{name: partial(service, name) for name in _SERVICES},
+        "session": partial(answers, GET_STATE, Empty()),
+        "datamodel": datamodel,
+        "firmware": partial(answers, GET_COMPLETED, Empty()),
         "configuration": configuration,
         "storage": storage,
     }

@@ -18,6 +18,7 @@ one file. One flow that fails ends the run.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import re
 import socket
@@ -60,7 +61,7 @@ STALL = 30.0
 _TEST_DEADLINE = 3600.0
 _SIOCOUTQ = 0x5411
 _SO_PRIORITY = 12
-_SYS_NET = Path("/sys/class/net")
+_COUNTERS = Path("/proc/net/dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +124,18 @@ class Meter:
 
     def now(self) -> Moment:
         moved = sum(flow.arrived(self.direction) for flow in self.flows)
-        return Moment(time.time_ns(), moved, self._counter("rx_bytes"), self._counter("tx_bytes"))
+        return Moment(time.time_ns(), moved, *self._counters())
 
-    def _counter(self, name: str) -> int:
-        if not self.device:
-            return 0
-        try:
-            return int((_SYS_NET / self.device / "statistics" / name).read_text())
-        except (OSError, ValueError):
-            return 0
+    def _counters(self) -> tuple[int, int]:
+        """Bytes received and sent on the interface; 0 where none is named, or nobody knows."""
+        if self.device:
+            with contextlib.suppress(OSError):
+                for line in _COUNTERS.read_text().splitlines():
+                    name, _, columns = line.partition(":")
+                    if name.strip() == self.device:
+                        numbers = columns.split()
+                        return int(numbers[0]), int(numbers[8])
+        return 0, 0
 
     def begins(self, flow: Flow) -> None:
         """The first byte is here, or on its way. Only the first time counts."""
@@ -241,7 +245,8 @@ class Job:
             network.bind_and_mark(sock, device=self.meter.device, dscp=self.dscp)
             sock.setsockopt(socket.SOL_SOCKET, _SO_PRIORITY, self.priority)
         except OSError as error:
-            why = f"no socket on '{self.meter.device}': {error.strerror}"
+            where = f" on '{self.meter.device}'" if self.meter.device else ""
+            why = f"no socket{where} with EthernetPriority {self.priority}: {error.strerror}"
             raise Failed(states.ERROR_INTERNAL, why) from None
 
 
