@@ -191,6 +191,11 @@ async def test_uploads_that_fail(serve: Serve, says: dict[str, str], state: str)
     assert state in UPLOAD.errors
 
 
+async def test_what_the_server_says_is_shown_without_control_characters(serve: Serve) -> None:
+    _, url = serve(USER="530 \x1b[2Jno")
+    assert (await down(url)).why == "the server answered 530 ?[2Jno"
+
+
 @pytest.mark.parametrize("path", ["", "/", "/dir/", "/a%0d%0aDELE%20b", "/%00"])
 async def test_urls_without_a_file(path: str) -> None:
     outcome = await down(f"ftp://127.0.0.1{path}")

@@ -86,6 +86,14 @@ async def test_names_of_hops(names: dict[str, str]) -> None:
     assert all(len(times(row)) == 1 for row in found)
 
 
+@pytest.mark.usefixtures("namespace")
+@pytest.mark.parametrize("name", ["\x1b[2Jx.example", "a b", "h" * 257, ""])
+async def test_names_that_are_none(names: dict[str, str], name: str) -> None:
+    names["127.0.0.1"] = name
+    (row,) = hops(await trace("127.0.0.1", NumberOfTries="1"))
+    assert (row["Host"], row["HostAddress"]) == ("127.0.0.1", "")
+
+
 @pytest.mark.usefixtures("route")
 async def test_more_hops_than_allowed() -> None:
     outcome = await trace("198.18.3.2", MaxHopCount="2")

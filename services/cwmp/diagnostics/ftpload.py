@@ -161,7 +161,8 @@ class _Control:
                 raise Failed(state, "the server closed the connection")
             self._received += data
         line, _, self._received = self._received.partition(b"\n")
-        return line.rstrip(b"\r").decode("utf-8", "backslashreplace")
+        text = line.rstrip(b"\r").decode("utf-8", "backslashreplace")
+        return "".join(c if c.isprintable() else "?" for c in text)  # it is shown to people
 
 
 def _path(job: Job) -> str:

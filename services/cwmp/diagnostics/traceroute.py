@@ -14,6 +14,7 @@ MaxHopCount (Error_MaxHopCountExceeded); the hops that were found are kept in ea
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import struct
 import time
@@ -42,6 +43,7 @@ ERROR_MAX_HOP_COUNT = "Error_MaxHopCountExceeded"
 _TEST_DEADLINE = 3600.0
 _NAMES_DEADLINE = 5.0
 _FIRST_PORT = 33434
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,256}")
 _MSG_ERRQUEUE = 0x2000
 _RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
 _ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err, linux/errqueue.h
@@ -197,7 +199,8 @@ async def _name(hops: list[_Hop]) -> None:
     async def find(hop: _Hop, address: Address) -> None:
         with contextlib.suppress(OSError):
             name, _ = await trio.socket.getnameinfo(address, socket.NI_NAMEREQD)
-            hop.name = name[:256]
+            if _NAME.fullmatch(name):  # whoever owns the address chose it
+                hop.name = name
 
     with trio.move_on_after(_NAMES_DEADLINE):
         async with trio.open_nursery() as nursery:
