@@ -175,6 +175,12 @@ SESSION = {
 }
 
 
+async def test_reset(bus: Path, serve: Serve) -> None:
+    seen = await serve("cwmp", "reset", {"info": "done"})
+    assert (await cwmp(bus, "reset")).out == "reset: done\n"
+    assert seen == [{}]
+
+
 async def test_history_is_told_newest_first(bus: Path, serve: Serve) -> None:
     first = {**SESSION, "start": "2026-03-01T03:00:00Z", "result": "success", "error": "", "calls": []}
     await serve("cwmp", "history", {"sessions": [first, SESSION]})

@@ -35,6 +35,15 @@ def test_bootstrap_discards_everything() -> None:
     assert codes(queue) == [ev.BOOTSTRAP]
 
 
+def test_a_bootstrap_while_one_is_on_its_way_is_another_one() -> None:
+    queue = EventQueue([Event(ev.BOOTSTRAP), Event(ev.BOOT)])
+    sent = queue.for_inform()
+    queue.sending()
+    queue.raise_event(Event(ev.BOOTSTRAP))
+    queue.acknowledge(sent)
+    assert list(queue) == [Event(ev.BOOTSTRAP)]
+
+
 def test_overflow_drops_the_oldest_cumulative_events() -> None:
     queue = EventQueue([Event(ev.BOOT)])
     for n in range(70):

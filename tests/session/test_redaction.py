@@ -42,6 +42,7 @@ PASSWORD = "Device.Users.User.1.Password"
         setting_list(setting(PASSWORD, SECRET)),
         setting_list(setting("Device.WiFi.AccessPoint.1.Security.KeyPassphrase", SECRET)),
         setting_list(setting("Device.X_VENDOR_Portal.admin_pwd", SECRET)),
+        setting_list(setting("Device.X_VENDOR_Portal.Pem", f"-----BEGIN PRIVATE KEY----- {SECRET}")),
         setting_list(setting("Device.USPAgent.ControllerTrust.Challenge.1.Value", SECRET)),
         setting_list(setting(f" {PASSWORD}\n", f"<![CDATA[{SECRET}]]>")),
         setting_list(setting(PASSWORD, "".join(f"&#{ord(c)};" for c in SECRET))),

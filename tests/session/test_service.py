@@ -531,3 +531,25 @@ async def test_a_new_event_interrupts_the_wait_for_a_retry(suite: Suite) -> None
     informs = await suite.acs.informs(2)
     assert informs[1].events == ["0 BOOTSTRAP", "1 BOOT", "2 PERIODIC"]
     assert informs[1].texts("RetryCount") == ["1"]
+
+
+async def test_reset_makes_the_next_session_the_first(suite: Suite) -> None:
+    suite.acs.script(
+        "<c:ScheduleInform><DelaySeconds>4000</DelaySeconds><CommandKey>k</CommandKey></c:ScheduleInform>"
+    )
+    await suite.start()
+    await suite.ended()
+    suite.configure(retry_minimum_wait_interval=600)
+    await suite.client.call("cwmp", "reload")
+    suite.acs.handler = lambda _: Reply(500)
+    await suite.client.call("cwmp", "inform", {})
+    assert (await suite.ended(2))["retry_count"] == 1
+    suite.acs.handler = answer
+    assert await suite.client.call("cwmp", "reset") == {"info": "done"}
+    status = await suite.ended(3)
+    inform = [p for p in suite.acs.posts if p.method == "Inform"][-1]
+    assert inform.events == ["0 BOOTSTRAP"]
+    assert inform.texts("RetryCount") == ["0"]
+    assert status["pending_events"] == []
+    document = json.loads((suite.paths.state_dir / "session" / "events.json").read_text())
+    assert document["scheduled"] == []

@@ -94,6 +94,9 @@ def parser(environ: Mapping[str, str] = os.environ) -> argparse.ArgumentParser:
         help="explain PATH..., lint [--model TR181.json] FILE..., coverage [--all] TR181.json",
     )
     model.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...")
+    commands.add_parser(
+        "reset", parents=[common], help="forget ACS, events and retries: the next session is a bootstrap"
+    )
     commands.add_parser("reload", parents=[common], help="have the services read their configuration again")
     return main
 

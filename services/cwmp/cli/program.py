@@ -5,6 +5,7 @@
 | status   | each of `OBJECTS`, ``status``     | any table                                        |
 | inform   | cwmp ``inform{event}``            | any table                                        |
 | reload   | cwmp ``reload``                   | any table                                        |
+| reset    | cwmp ``reset``                    | ``{info}``                                       |
 | history  | cwmp ``history``                  | ``{sessions: [{start, result, calls, ...}]}``    |
 | trace    | cwmp ``trace{enable}``, ``traced{since}`` | ``{messages, last, more}``               |
 | get      | cwmp.datamodel ``get{paths, page}``   | ``{parameters: [{name, type, value}] [, next]}`` |
@@ -152,6 +153,11 @@ def _reload(bus: Bus, _: argparse.Namespace) -> tuple[Any, Iterator[str]]:
     return reply, _indented(reply, "")
 
 
+def _reset(bus: Bus, _: argparse.Namespace) -> tuple[Any, Iterator[str]]:
+    reply = bus.call(SESSION, "reset")
+    return reply, iter([f"reset: {reply.get('info', '')}"])
+
+
 def _get(bus: Bus, options: argparse.Namespace) -> tuple[Any, Iterator[str]]:
     rows = bus.pages(DATAMODEL, "get", {"paths": options.paths}, "parameters")
     return rows, (f"{row['name']} => {row['value']}" for row in rows)
@@ -203,6 +209,7 @@ _COMMANDS: Mapping[str, Callable[[Bus, argparse.Namespace], tuple[Any, Iterator[
     "status": _status,
     "inform": _inform,
     "reload": _reload,
+    "reset": _reset,
     "history": history,
     "trace": trace,
     "get": _get,

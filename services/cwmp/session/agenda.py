@@ -51,6 +51,12 @@ class Agenda:
         """What `event` was called for has been delivered meanwhile."""
         self._why = ""
 
+    def forget(self) -> None:
+        """There was no session before, and so no failure."""
+        self.retries = 0
+        self._why = ""
+        self._retry_at = None
+
     @property
     def by_event(self) -> bool:
         """Whether the next session is due because of an event."""

@@ -129,6 +129,11 @@ class Discovery:
             return True
         return False
 
+    def forget(self) -> None:
+        """By which way the device came to its first ACS; what servers say stays until they say something else."""
+        self._origin = self._returned = ""
+        self._unreachable_since = None
+
     def to_document(self) -> dict[str, Any]:
         kept = {family: asdict(found) for family, found in self._found.items() if found.acs_url}
         more = {"origin": self._origin, "returned": self._returned}

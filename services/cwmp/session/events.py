@@ -119,7 +119,7 @@ class EventQueue:
         """Put an event in. A single one is there at most once; BOOTSTRAP discards all others (3.7.1.5)."""
         rule = RULES[event.code]
         if event.code == BOOTSTRAP:
-            self._events.clear()
+            self._events = [e for e in self._events if e == event]
         if not rule.multiple and event in self._events:
             self._again.add(event)
             return

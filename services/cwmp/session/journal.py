@@ -89,6 +89,16 @@ class Journal:
         self.discard_transfers = True
         self._save()
 
+    def forget(self) -> None:
+        """As after a factory reset, but for settled transfers: the next session is the first with any ACS."""
+        self.queue = EventQueue()
+        self.retry_count = 0
+        self.acs_url = self.device = ""
+        self.reboots = []
+        self.reboot_due = False
+        self.scheduled = ScheduledInforms()
+        self._save()
+
     def transfers_discarded(self) -> None:
         self.discard_transfers = False
         self._save()

@@ -91,6 +91,7 @@ class _Service:
         self._door = Door(runtime, lambda: self._open, self._on_connection_request)
         self._wake = trio.Event()
         self._reload = True
+        self._reset = False
         self._open = False
         self._came_up = False
         self._step = "idle"
@@ -124,6 +125,7 @@ class _Service:
                 "status": Method(self._method_status),
                 "inform": Method(self._method_inform, {"event": str}),
                 "reload": Method(self._method_reload),
+                "reset": Method(self._method_reset),
                 "history": Method(self._method_history),
                 "trace": Method(self._method_trace, {"enable": bool}),
                 "traced": Method(self._method_traced, {"since": int}),
@@ -145,6 +147,8 @@ class _Service:
         if self._journal.open:
             self._agenda.ended(complete=False, now=trio.current_time())
         while True:
+            if self._reset:
+                self._forget()
             if self._reload:
                 self._take_up_config()
             now = trio.current_time()
@@ -236,6 +240,16 @@ class _Service:
             retry_minimum_wait_interval=minimum,
             retry_interval_multiplier=multiplier,
         )
+
+    def _forget(self) -> None:
+        """What is known of ACS, events and retries goes; the configuration and the data model stay."""
+        self._log.warning("the state of CWMP is reset")
+        self._reset = False
+        self._reload = True
+        self._agenda.forget()
+        self._discovery.forget()
+        self._durably(self._journal.forget)
+        self._durably(lambda: self._discovery_state.save(self._discovery.to_document()))
 
     def _bootstrap(self, device: str) -> None:
         keep_boot = self._came_up or not self._journal.acs_url
@@ -558,6 +572,12 @@ class _Service:
     async def _method_reload(self, _request: Request) -> Mapping[str, Any]:
         self._runtime.reload()
         return {}
+
+    async def _method_reset(self, _request: Request) -> Mapping[str, Any]:
+        """Between two sessions: one that is open goes on to its end as it was begun."""
+        self._reset = True
+        self._woken()
+        return {"info": "after the session that runs" if self._open else "done"}
 
     async def _method_history(self, _request: Request) -> Mapping[str, Any]:
         return self._history.to_table()
