@@ -56,7 +56,7 @@ def make(package: str, target: str, directory: Path, **variables: object) -> str
     staging = directory / "staging"
     staging.mkdir(parents=True, exist_ok=True)
     (directory / "build").mkdir(exist_ok=True)
-    if not (staging / "usr").exists():
+    if not (staging / "usr").is_symlink():
         (staging / "usr").symlink_to(NATIVE)
     settings = {
         "TOPDIR": OPENWRT,
