@@ -87,6 +87,14 @@ def test_a_file_that_does_not_parse_stops_everything_and_says_where(paths: Paths
     assert "cannot be read" in str(problems[0])
 
 
+def test_what_was_known_holds_while_the_file_cannot_be_read(paths: Paths) -> None:
+    (paths.uci_dir / "cwmp").write_text("config cwmp\n\toption acs_url 'http://a/\n")
+    known = Config(acs_url="http://known/")
+    config, problems = load(Uci(paths.uci_dir, paths.uci_save_dir), paths.uci_dir, known)
+    assert config is known
+    assert "what it said before holds" in str(problems[0])
+
+
 def test_a_file_of_another_kind(paths: Paths) -> None:
     config, problems = read(paths, "config acs 'acs'\n\toption url 'http://a/'\n")
     assert config == Config()

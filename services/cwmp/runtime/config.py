@@ -165,16 +165,22 @@ OPTIONS: dict[str, Callable[[str], Any]] = {
 _FOREIGN = frozenset({"upgrades_managed", "description", "model_name", "hardware_version"})
 
 
-def load(uci: Uci, directory: Path) -> tuple[Config, list[Problem]]:
-    """Read the configuration and say everything that is wrong with it. Never raises for what is in the file."""
+def load(uci: Uci, directory: Path, known: Config | None = None) -> tuple[Config, list[Problem]]:
+    """Read the configuration and say everything that is wrong with it. Never raises for what is in the file.
+
+    A file that cannot be read gives `known`, what it said when it last could be; without that nothing runs.
+    """
+    stay, consequence = (
+        (known, "what it said before holds") if known else (Config(enable=False), "nothing runs")
+    )
     try:
         package = uci.load(PACKAGE)
     except PackageNotFound:
         return Config(), [Problem("", 0, "the file is missing: nothing is configured")]
     except UciError as error:
-        return Config(enable=False), [Problem("", 0, f"the file cannot be read, nothing runs: {error}")]
+        return stay, [Problem("", 0, f"the file cannot be read, {consequence}: {error}")]
     except OSError as error:
-        return Config(enable=False), [Problem("", 0, f"the file cannot be read: {error.strerror}")]
+        return stay, [Problem("", 0, f"the file cannot be read, {consequence}: {error.strerror}")]
     sections = [s for s in package.sections.values() if s.type == PACKAGE]
     if not sections:
         return Config(), [Problem("", 0, f"there is no section of type {PACKAGE} ('config {PACKAGE}')")]

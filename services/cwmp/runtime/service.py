@@ -23,6 +23,9 @@ from cwmp.runtime.state import StateFile
 from ubuskit.client import Client, open_client
 from ubuskit.uci import Uci
 
+_UCI_PATIENCE = 2.0
+"""How long, in seconds, others may hold a UCI package: the service does nothing else meanwhile."""
+
 Serve = Callable[["Runtime"], Awaitable[None]]
 
 
@@ -40,6 +43,7 @@ class Runtime:
     boot_id: str
     _reload: list[Callable[[], None]] = field(default_factory=list)
     _reported: set[str] = field(default_factory=set)
+    _config: Config | None = None
 
     def state(self, document: str, version: int) -> StateFile:
         """The state document ``<state_dir>/<service>/<document>.json``, at this version of its schema."""
@@ -47,7 +51,8 @@ class Runtime:
 
     def config(self) -> Config:
         """The configuration as it is in UCI now. What is wrong with it is logged, once."""
-        found, problems = config.load(self.uci, self.paths.uci_dir)
+        found, problems = config.load(self.uci, self.paths.uci_dir, self._config)
+        self._config = found
         self.log.setLevel(logs.LEVELS[found.log_level])
         texts = {str(p) for p in problems}
         for text in sorted(texts - self._reported):
@@ -89,7 +94,7 @@ async def run(
             paths=where,
             bus=bus,
             peers=Peers(name, bus, nursery, log),
-            uci=Uci(where.uci_dir, where.uci_save_dir),
+            uci=Uci(where.uci_dir, where.uci_save_dir, lock_timeout=_UCI_PATIENCE),
             log=log,
             nursery=nursery,
             boot_id=_boot_id(where),
