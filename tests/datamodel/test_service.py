@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 
 import pytest
+import trio
 from tests.datamodel.support import PING, Acs, Router
 
 from cwmp.contract import Fault
 from cwmp.contract import datamodel as dm
+from cwmp.runtime import Paths
+from ubuskit.client import Client
 
 SSID = "Device.WiFi.SSID.1.SSID"
 LAN = "Device.IP.Interface.2."
@@ -204,7 +208,8 @@ async def test_a_source_that_fails_costs_only_its_values(acs: Acs, router: Route
     after = await acs.get("")
     lost = before.keys() - after.keys()
     assert f"{LAN}Status" in lost
-    assert all(".Interface." in name or name.startswith("Device.Hosts.Host.") for name in lost)
+    unconcerned = ("Device.DeviceInfo.", "Device.ManagementServer.", "Device.Time.", "Device.WiFi.Radio.")
+    assert not any(name.startswith(unconcerned) for name in lost)
     assert after[f"{LAN}IPv4Address.1.IPAddress"] == "192.168.1.1"
 
 
@@ -332,3 +337,22 @@ async def test_a_failing_source_is_no_value_change(acs: Acs, router: Router) -> 
     found = await inform(acs, "2 PERIODIC")
     assert found.value_change is False
     assert found.values == first.values
+
+
+async def test_a_package_that_somebody_has_locked_keeps_nobody_else_waiting(
+    acs: Acs, client: Client, paths: Paths
+) -> None:
+    found: list[dict[str, str]] = []
+    with (paths.uci_dir / "mypackage").open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        async with trio.open_nursery() as nursery:
+
+            async def ask() -> None:
+                found.append(await acs.get("Device.X_EXAMPLE_COM_MyPackage.Example"))
+
+            nursery.start_soon(ask)
+            await client.call("cwmp.datamodel", "status")
+            assert await acs.get("Device.DeviceInfo.HostName") == {"Device.DeviceInfo.HostName": "OpenWrt"}
+            assert found == []
+            fcntl.flock(file, fcntl.LOCK_UN)
+    assert found == [{"Device.X_EXAMPLE_COM_MyPackage.Example": "factory"}]
