@@ -20,6 +20,7 @@ from cwmp.datamodel.loader import load
 from cwmp.datamodel.reading import Reader
 from cwmp.datamodel.service import mapping_directories
 from cwmp.datamodel.snapshot import System
+from cwmp.datamodel.undo import changes_back
 from cwmp.datamodel.watching import Watch
 from cwmp.datamodel.writing import Change, Writer
 from cwmp.runtime import Paths, StateFile
@@ -89,7 +90,7 @@ class Datamodel:
     """Reader and writer on the files of one router, no bus."""
 
     def __init__(self, paths: Paths, ops: FileOps | None = None) -> None:
-        uci = Uci(paths.uci_dir, paths.uci_save_dir, file_ops=ops)
+        uci = self.uci = Uci(paths.uci_dir, paths.uci_save_dir, file_ops=ops)
         state = paths.state_dir / "datamodel"
         self.journal = Journal(
             uci,
@@ -124,6 +125,13 @@ async def _set(found: Datamodel) -> None:
 
 async def _add(found: Datamodel) -> None:
     await found.writer.add_object(AddObject("Device.WiFi.SSID.", "new"), "id-2")
+
+
+async def _take_back(found: Datamodel) -> None:
+    undo = found.journal.undo
+    changes, left = changes_back(undo, {name: found.uci.load(name) for name in undo.packages})
+    assert not left
+    found.writer.take_back(changes)
 
 
 Operation = Callable[[Datamodel], Awaitable[None]]
@@ -176,11 +184,36 @@ def test_set_is_all_or_nothing(files: Router) -> None:
             assert values == NEW
             assert journal.answers == {"id-1": {"status": 1}}
             assert journal.later == ["mypackage", "system", "wireless"]
+            assert journal.undo.packages == ["mypackage", "system", "wireless"]
         else:
             assert values == {SSID: "OpenWrt", HOSTNAME: "OpenWrt", EXAMPLE: "factory"}
             assert not journal.answers
             assert not journal.later
+            assert not journal.undo
         seen.add(journal.parameter_key)
+    assert seen == {"", "new"}
+
+
+def test_taking_back_is_all_or_nothing(files: Router) -> None:
+    restore = _restore(files)
+    trio.run(_set, Datamodel(files.paths))
+    steps = _count(files.paths, _take_back)
+    assert steps > 20
+    seen: set[str] = set()
+    for at in range(1, steps + 1):
+        restore()
+        trio.run(_set, Datamodel(files.paths))
+        assert os.WTERMSIG(_in_child(files.paths, _take_back, at)) == signal.SIGKILL
+        found = Datamodel(files.paths)
+        values = found.values(*NEW)
+        if found.journal.parameter_key == "new":
+            assert values == NEW
+            assert found.journal.undo
+        else:
+            assert values == {SSID: "OpenWrt", HOSTNAME: "OpenWrt", EXAMPLE: "factory"}
+            assert not found.journal.undo
+            assert set(found.journal.now) == {"mypackage", "system", "wireless"}
+        seen.add(found.journal.parameter_key)
     assert seen == {"", "new"}
 
 
