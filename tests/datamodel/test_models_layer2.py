@@ -103,3 +103,10 @@ async def test_a_vlan_that_is_up(router: Router, acs: Acs) -> None:
         "Stats.BytesReceived": "5000000000",
     }
     assert {name: values[f"{VLAN}1.{name}"] for name in expected} == expected
+
+
+async def test_the_device_of_a_new_interface_is_no_list(router: Router, acs: Acs) -> None:
+    path = f"Device.IP.Interface.{(await acs.add('Device.IP.Interface.')).instance_number}."
+    await acs.set(**{f"{path}LowerLayers": "Device.Ethernet.Interface.1"})
+    assert (await acs.get(path))[f"{path}LowerLayers"] == "Device.Ethernet.Interface.1"
+    assert "option device 'eth0'" in router.uci("network").rpartition("config interface")[2]
