@@ -23,6 +23,7 @@ SITE_PACKAGES = Path(f"usr/lib/python{VERSION}/site-packages")
 THIRD_PARTY = {
     "python3-attrs": ("attr", "attrs"),
     "python3-cffi": ("cffi", "_cffi_backend*"),
+    "python3-dns": ("dns",),
     "python3-h11": ("h11",),
     "python3-idna": ("idna",),
     "python3-lxml": ("lxml",),
