@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import tempfile
 import threading
 from pathlib import Path
 
@@ -321,24 +322,25 @@ def test_readers_do_not_exclude_each_other(uci: Uci) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_who_may_not_see_what_others_saved_sees_what_is_committed(short_dir: Path) -> None:
+def test_who_may_not_see_what_others_saved_sees_what_is_committed() -> None:
     """libuci saves changes as 0600 files of whoever makes them; an unprivileged reader must not fail for that."""
-    short_dir.chmod(0o755)
-    confdir, savedir = short_dir / "config", short_dir / "saved"
-    for directory in (confdir, savedir):
-        directory.mkdir(mode=0o755)
-    (confdir / "cwmp").write_text("config cwmp 'cwmp'\n\toption acs_url 'http://committed/'\n")
-    (savedir / "cwmp").write_text("cwmp.cwmp.acs_url='http://saved/'\n")
-    (savedir / "cwmp").chmod(0o600)
-    for backend in backends():
-        child = os.fork()
-        if child == 0:
-            os.setgid(65534)
-            os.setuid(65534)
-            package = Uci(confdir, savedir, backend=backend).load("cwmp")
-            os._exit(0 if package.sections["cwmp"].options["acs_url"] == "http://committed/" else 1)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, backend
-        assert (
-            Uci(confdir, savedir, backend=backend).load("cwmp").sections["cwmp"].options["acs_url"]
-            == "http://saved/"
-        )
+    with tempfile.TemporaryDirectory() as directory:  # pytest keeps its own from other users
+        os.chmod(directory, 0o755)
+        confdir, savedir = Path(directory, "config"), Path(directory, "saved")
+        for each in (confdir, savedir):
+            each.mkdir(mode=0o755)
+        (confdir / "cwmp").write_text("config cwmp 'cwmp'\n\toption acs_url 'http://committed/'\n")
+        (savedir / "cwmp").write_text("cwmp.cwmp.acs_url='http://saved/'\n")
+        (savedir / "cwmp").chmod(0o600)
+        for backend in backends():
+            child = os.fork()
+            if child == 0:
+                os.setgid(65534)
+                os.setuid(65534)
+                package = Uci(confdir, savedir, backend=backend).load("cwmp")
+                os._exit(0 if package.sections["cwmp"].options["acs_url"] == "http://committed/" else 1)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, backend
+            assert (
+                Uci(confdir, savedir, backend=backend).load("cwmp").sections["cwmp"].options["acs_url"]
+                == "http://saved/"
+            )
