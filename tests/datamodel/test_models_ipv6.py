@@ -1,0 +1,90 @@
+"""Router advertisements in the LAN, and DHCPv6 towards the network."""
+
+from __future__ import annotations
+
+import pytest
+from tests.datamodel.support import CONFIG, Acs, Router
+
+from cwmp.contract import Fault
+
+SETTING = "Device.RouterAdvertisement.InterfaceSetting.1."
+CLIENT = "Device.DHCPv6.Client.1."
+RA = """
+config dhcp 'lan'
+	option interface 'lan'
+	option ra 'server'
+	option ra_maxinterval '300'
+	option ra_preference 'high'
+	list ra_flags 'managed-config'
+	list ra_flags 'other-config'
+"""
+WAN6 = """
+config interface 'wan6'
+	option device 'eth0'
+	option proto 'dhcpv6'
+	option reqprefix 'no'
+	option reqopts '21 23'
+"""
+
+
+@pytest.fixture
+def advertising(router: Router) -> Router:
+    router.set_uci("dhcp", RA)
+    return router
+
+
+async def test_what_is_advertised(advertising: Router, acs: Acs) -> None:
+    values = await acs.get(SETTING)
+    expected = {
+        "Enable": "true",
+        "Status": "Enabled",
+        "Interface": "Device.IP.Interface.2",
+        "MaxRtrAdvInterval": "300",
+        "MinRtrAdvInterval": "200",
+        "AdvDefaultLifetime": "1800",
+        "AdvPreferredRouterFlag": "High",
+        "AdvManagedFlag": "true",
+        "AdvOtherConfigFlag": "true",
+        "AdvMobileAgentFlag": "false",
+    }
+    assert {name: values[f"{SETTING}{name}"] for name in expected} == expected
+
+
+async def test_flags_are_items_of_one_list(advertising: Router, acs: Acs) -> None:
+    await acs.set_all({f"{SETTING}AdvManagedFlag": "false", f"{SETTING}AdvMobileAgentFlag": "true"})
+    lines = [line.strip() for line in advertising.uci("dhcp").splitlines() if "ra_flags" in line]
+    assert lines == ["list ra_flags 'other-config'", "list ra_flags 'home-agent'"]
+    await acs.set_all({f"{SETTING}AdvOtherConfigFlag": "false", f"{SETTING}AdvMobileAgentFlag": "false"})
+    assert "list ra_flags 'none'" in advertising.uci("dhcp")
+    assert (await acs.get(SETTING))[f"{SETTING}AdvOtherConfigFlag"] == "false"
+
+
+async def test_advertising_is_switched(advertising: Router, acs: Acs) -> None:
+    await acs.set_all({f"{SETTING}Enable": "false", f"{SETTING}AdvPreferredRouterFlag": "Low"})
+    assert "option ra 'disabled'" in advertising.uci("dhcp")
+    assert "option ra_preference 'low'" in advertising.uci("dhcp")
+    assert (await acs.get(SETTING))[f"{SETTING}Status"] == "Disabled"
+    with pytest.raises(Fault):
+        await acs.set(**{f"{SETTING}MaxRtrAdvInterval": "3"})
+
+
+async def test_without_options_odhcpd_decides(router: Router, acs: Acs) -> None:
+    values = await acs.get(SETTING)
+    assert (values[f"{SETTING}Enable"], values[f"{SETTING}AdvOtherConfigFlag"]) == ("false", "true")
+
+
+async def test_a_dhcpv6_client(router: Router, acs: Acs) -> None:
+    router.set_uci("network", CONFIG["network"] + WAN6)
+    assert await acs.get("Device.DHCPv6.Client.") == {
+        f"{CLIENT}Alias": "cpe-wan6",
+        f"{CLIENT}Enable": "true",
+        f"{CLIENT}Status": "Enabled",
+        f"{CLIENT}Interface": "Device.IP.Interface.4",
+        f"{CLIENT}RequestAddresses": "true",
+        f"{CLIENT}RequestPrefixes": "false",
+        f"{CLIENT}RequestedOptions": "21,23",
+    }
+    await acs.set_all({f"{CLIENT}RequestAddresses": "false", f"{CLIENT}RequestPrefixes": "true"})
+    section = router.uci("network").partition("'wan6'")[2]
+    assert "option reqaddress 'none'" in section
+    assert "option reqprefix 'auto'" in section
