@@ -42,7 +42,9 @@ async def bus(short_dir: Path, nursery: trio.Nursery) -> AsyncIterator[Path]:
     if daemon := os.environ.get("UBUSD"):
         process = await trio.lowlevel.open_process([daemon, "-s", str(path)], stderr=subprocess.DEVNULL)
         try:
-            async with open_client(str(path), connect_timeout=None):  # a deadline by a virtual clock means nothing
+            async with open_client(
+                str(path), connect_timeout=None
+            ):  # a deadline by a virtual clock means nothing
                 pass
             yield path
         finally:

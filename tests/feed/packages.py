@@ -111,7 +111,11 @@ def closure(ours: Mapping[str, Iterable[str]], wanted: Iterable[str]) -> set[str
         if package in found:
             continue
         found.add(package)
-        pending += [*ours.get(package, []), *_OTHERS_DEPEND.get(package, []), *_STDLIB_DEPENDS.get(package, [])]
+        pending += [
+            *ours.get(package, []),
+            *_OTHERS_DEPEND.get(package, []),
+            *_STDLIB_DEPENDS.get(package, []),
+        ]
     return found
 
 

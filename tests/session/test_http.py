@@ -17,7 +17,8 @@ import pytest
 import trio
 import trustme
 
-from cwmp.session import soap, tls
+from cwmp.runtime import tls
+from cwmp.session import soap
 from cwmp.session.http import Transport, TransportError
 from cwmp.session.url import Url
 

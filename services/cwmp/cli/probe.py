@@ -14,8 +14,8 @@ import h11
 
 from cwmp.cli.check import NOTE, OK, WRONG, Finding
 from cwmp.runtime import Config
+from cwmp.runtime import tls as transport_security
 from cwmp.runtime.digest import Authenticator, Credentials, parse_challenges
-from cwmp.session import tls as session_tls
 from cwmp.session.schedule import date_time
 from cwmp.session.url import Url
 
@@ -89,10 +89,10 @@ def tcp(url: Url, addresses: list[Address], timeout: float) -> Generator[Finding
 def tls(url: Url, sock: socket.socket, config: Config) -> Generator[Finding, None, socket.socket]:
     """TLS as a session does it, and the chain the ACS shows."""
     try:
-        context = session_tls.client_context(
+        context = transport_security.client_context(
             config.ca_file, certificate=config.client_certificate, key=config.client_key
         )
-    except session_tls.TlsSetupError as error:
+    except transport_security.TlsSetupError as error:
         raise Stop("tls", str(error), "correct the option") from None
     peer = sock.getpeername()
     try:
@@ -100,9 +100,13 @@ def tls(url: Url, sock: socket.socket, config: Config) -> Generator[Finding, Non
     except ssl.SSLCertVerificationError as error:
         for line in _chain(url, peer, sock.gettimeout()):
             yield Finding("tls", NOTE, line)
-        raise Stop("tls", session_tls.failure(error), _certificate_advice(error, config, url)) from None
+        raise Stop(
+            "tls", transport_security.failure(error), _certificate_advice(error, config, url)
+        ) from None
     except OSError as error:
-        raise Stop("tls", session_tls.failure(error), "does the ACS speak TLS 1.2 or newer there?") from None
+        raise Stop(
+            "tls", transport_security.failure(error), "does the ACS speak TLS 1.2 or newer there?"
+        ) from None
     certificate: Mapping[str, Any] = encrypted.getpeercert() or {}
     yield Finding("tls", OK, f"{encrypted.version()}, {_described(certificate)}")
     return encrypted

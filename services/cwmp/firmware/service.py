@@ -14,11 +14,10 @@ nothing of it.
 from __future__ import annotations
 
 import secrets
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -43,9 +42,12 @@ from cwmp.firmware.reboot import Rebooter
 from cwmp.firmware.storage import Storage
 from cwmp.firmware.sysupgrade import System
 from cwmp.firmware.worker import Records, Worker, real_clock
-from cwmp.runtime import Runtime
+from cwmp.runtime import Runtime, tls
 from cwmp.runtime.quiet import SessionWatch
 from ubuskit.client import Method, Request
+
+if TYPE_CHECKING:
+    import ssl
 
 OBJECT = "cwmp.firmware"
 
@@ -244,18 +246,9 @@ class _Service:
     def _tls(self, ca_file: str) -> ssl.SSLContext:
         """The rules of the connection to the ACS hold for file servers, too (TR-069a6 3.3)."""
         try:
-            context = ssl.create_default_context(cafile=ca_file or None)
-        except OSError as error:
-            raise Fault(
-                FaultCode.CONTACT_FILE_SERVER, f"the CA file {ca_file} cannot be used: {error.strerror}"
-            ) from None
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if time.time() < _CLOCK_IS_SET:
-            context.verify_flags |= ssl.VerifyFlags(_X509_V_FLAG_NO_CHECK_TIME)
-        return context
-
-
-_X509_V_FLAG_NO_CHECK_TIME = 0x200000  # without a clock everything but the dates is checked
+            return tls.client_context(ca_file, ignore_dates=time.time() < _CLOCK_IS_SET)
+        except tls.TlsSetupError as error:
+            raise Fault(FaultCode.CONTACT_FILE_SERVER, str(error)) from None
 
 
 def _with_faults(

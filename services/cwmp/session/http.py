@@ -229,7 +229,7 @@ class Transport:
                 raise
 
     async def _encrypt(self, tcp: trio.SocketStream) -> trio.abc.Stream:
-        from cwmp.session import tls  # noqa: PLC0415  # and with it ssl
+        from cwmp.runtime import tls  # noqa: PLC0415  # and with it ssl
 
         if self._context is None:
             try:

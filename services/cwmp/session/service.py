@@ -22,9 +22,9 @@ from cwmp.contract import datamodel as dm
 from cwmp.contract import firmware as fw
 from cwmp.contract.parameters import GetParameters, Parameters, SetParameters, get_parameters, set_parameters
 from cwmp.contract.session import GET_STATE, RAISE_EVENT, STATE, RaiseEvent, State
-from cwmp.runtime import Config, Runtime, StateFile, without_credentials
+from cwmp.runtime import Config, Runtime, StateFile, tls, without_credentials
 from cwmp.session import events as ev
-from cwmp.session import runner, soap, tls
+from cwmp.session import runner, soap
 from cwmp.session.agenda import Agenda
 from cwmp.session.compression import CODINGS
 from cwmp.session.discovery import Discovery

@@ -1,4 +1,4 @@
-"""TLS towards the ACS: always verified (TR-069a6 3.3). `ssl` is imported when a session first needs it."""
+"""TLS towards the ACS and file servers: always verified (TR-069a6 3.3). `ssl` is imported when first needed."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def client_context(
         reason = "there are no certificates in it" if isinstance(error, ssl.SSLError) else error.strerror
         raise TlsSetupError(f"option 'ca_file': {ca_file} cannot be used: {reason}") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # some builds of Python have OpenSSL overlook a cut line
     if ignore_dates:
         context.verify_flags |= _NO_CHECK_TIME
     if certificate:
