@@ -88,3 +88,37 @@ async def test_a_dhcpv6_client(router: Router, acs: Acs) -> None:
     section = router.uci("network").partition("'wan6'")[2]
     assert "option reqaddress 'none'" in section
     assert "option reqprefix 'auto'" in section
+
+
+async def test_the_addresses_of_an_interface(router: Router, acs: Acs) -> None:
+    path = "Device.IP.Interface.3."
+    wan = router.replies["network.interface", "dump"]["interface"][2]
+    wan["ipv6-address"] = [
+        {"address": "2001:db8::33", "mask": 64, "preferred": 600, "valid": 1200},
+        {"address": "2001:db8::34", "mask": 128},
+    ]
+    values = await acs.get(path)
+    assert values[f"{path}IPv6AddressNumberOfEntries"] == "2"
+    found = [values[f"{path}IPv6Address.{number}.IPAddress"] for number in (1, 2)]
+    assert found == ["2001:db8::33", "2001:db8::34"]
+    assert (await acs.get("Device.IP.Interface.2."))[
+        "Device.IP.Interface.2.IPv6AddressNumberOfEntries"
+    ] == "0"
+
+
+@pytest.mark.parametrize(
+    ("switch", "expected"),
+    [("0\n", ("true", "true", "Enabled")), ("1\n", ("true", "false", "Disabled"))],
+)
+async def test_the_kernels_switch(
+    router: Router, acs: Acs, switch: str, expected: tuple[str, str, str]
+) -> None:
+    router.write("/proc/sys/net/ipv6/conf/all/disable_ipv6", switch)
+    values = await acs.get("Device.IP.")
+    names = ("IPv6Capable", "IPv6Enable", "IPv6Status")
+    assert tuple(values[f"Device.IP.{name}"] for name in names) == expected
+
+
+async def test_a_kernel_without_ipv6(router: Router, acs: Acs) -> None:
+    values = await acs.get("Device.IP.")
+    assert (values["Device.IP.IPv6Capable"], values["Device.IP.IPv6Enable"]) == ("false", "false")
