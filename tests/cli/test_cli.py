@@ -26,11 +26,14 @@ class Result:
         self.err = process.stderr.decode()
 
 
-async def cwmp(bus: Path, *arguments: str) -> Result:
+async def cwmp(bus: Path, *arguments: str, given: str = "") -> Result:
     """Run the command; all output is captured."""
     command = [sys.executable, "-W", "error", "-m", "cwmp.cli", "--bus", str(bus), *arguments]
     with trio.fail_after(30):
-        return Result(await trio.run_process(command, check=False, capture_stdout=True, capture_stderr=True))
+        done = await trio.run_process(
+            command, check=False, capture_stdout=True, capture_stderr=True, stdin=given.encode()
+        )
+        return Result(done)
 
 
 def answering(reply: Reply | Exception, seen: list[dict[str, Any]], **args: ArgType) -> Method:
@@ -96,6 +99,22 @@ async def test_set_sends_all_values_at_once_and_shows_how_they_read(bus: Path, c
     found = await cwmp(bus, "set", "Device.A=1", "Device.B=x=y", "Device.Password=secret")
     assert (found.code, found.out) == (0, "Device.A => 1\nDevice.B => x=y\nDevice.Password => \n")
     assert sent == [{"values": {"Device.A": "1", "Device.B": "x=y", "Device.Password": "secret"}}]
+
+
+async def test_what_nobody_may_see_comes_by_standard_input(bus: Path, client: Client) -> None:
+    sent: list[dict[str, Any]] = []
+    methods = {
+        "set": answering({"status": 0}, sent, values=dict),
+        "get": answering({"parameters": parameters(A="1", Password="")}, [], paths=list),
+    }
+    await client.add_object("cwmp.datamodel", methods)
+    found = await cwmp(bus, "set", "Device.A=1", "-", given="Device.Password= s=e\n")
+    assert (found.code, found.err) == (0, "")
+    assert sent == [{"values": {"Device.A": "1", "Device.Password": " s=e"}}]
+    wrong = await cwmp(bus, "set", "-", given="Device.A=1\nonly a secret\n")
+    assert wrong.code == 2
+    assert "standard input, line 2 is not PATH=VALUE" in wrong.err
+    assert "secret" not in wrong.err
 
 
 async def test_a_fault_is_a_number_and_a_sentence_and_every_parameter(bus: Path, serve: Serve) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -21,6 +22,7 @@ examples:
   cwmp get Device.DeviceInfo.                  everything below a path that ends in a dot
   cwmp get Device.WiFi.SSID.1.SSID Device.Time.
   cwmp set Device.WiFi.SSID.1.SSID='My network'
+  cwmp set - < passwords                       lines of PATH=VALUE, seen by nobody else
   cwmp names Device.                           names, and whether they can be written (rw, ro)
   cwmp add Device.DHCPv4.Server.Pool.          a new row; prints its path
   cwmp del Device.DHCPv4.Server.Pool.2.
@@ -76,7 +78,14 @@ def parser(environ: Mapping[str, str] = os.environ) -> argparse.ArgumentParser:
     get = commands.add_parser("get", parents=[common], help="read parameters")
     get.add_argument("paths", nargs="+", metavar="PATH", help="a parameter, or a path that ends in a dot")
     put = commands.add_parser("set", parents=[common], help="set parameters, all or none")
-    put.add_argument("values", nargs="+", metavar="PATH=VALUE", type=_assignment)
+    put.add_argument(
+        "values",
+        nargs="+",
+        metavar="PATH=VALUE",
+        type=_assignment,
+        action=_Assignments,
+        help="- stands for lines of PATH=VALUE on standard input: other users can see a command's arguments",
+    )
     names = commands.add_parser("names", parents=[common], help="list names")
     names.add_argument("path", nargs="?", default="", metavar="PATH", help="everything without it")
     names.add_argument("--next-level", action="store_true", help="only what is directly below PATH")
@@ -109,7 +118,36 @@ def _add_common(to: argparse.ArgumentParser, bus: str, *, json: Any, timeout: An
     )
 
 
+class _Assignments(argparse.Action):
+    """Puts the lines of standard input in the place of ``-``."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        found: list[tuple[str, str]] = []
+        for value in values:
+            if value != _FROM_INPUT:
+                found.append(value)
+                continue
+            for number, line in enumerate(sys.stdin.read(_MOST_INPUT).splitlines(), 1):
+                try:
+                    found.append(_assignment(line))
+                except argparse.ArgumentTypeError:  # the line may hold a secret: it is not shown
+                    parser.error(f"standard input, line {number} is not PATH=VALUE")
+        setattr(namespace, self.dest, found)
+
+
+_FROM_INPUT = ("-", "")
+_MOST_INPUT = 1 << 20
+
+
 def _assignment(text: str) -> tuple[str, str]:
+    if text == "-":
+        return _FROM_INPUT
     path, sign, value = text.partition("=")
     if not sign or not path:
         raise argparse.ArgumentTypeError(f"{text!r} is not PATH=VALUE")
