@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import signal
-import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import trio
 from tests.conftest import StartService
+from tests.processes import running
 
 from cwmp.contract import Empty, Fault
 from cwmp.contract.datamodel import GET_VALUES, GetValues, Values
@@ -472,40 +469,18 @@ async def test_status(start: Start, session: Session, client: Client) -> None:
 # kill -9
 
 
-@asynccontextmanager
-async def running(paths: Paths, client: Client) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """The service as a process; the value kills it."""
-    ready = trio.Event()
-    listener = await client.listen("cwmp.diagnostics.ready", lambda *_: ready.set())
-    command = [sys.executable, "-m", "cwmp.diagnostics", "--stderr", *paths.options()]
-    process = await trio.lowlevel.open_process(command, stderr=subprocess.DEVNULL)
-
-    async def kill() -> None:
-        process.send_signal(signal.SIGKILL)
-        await process.wait()
-
-    try:
-        with trio.fail_after(20):
-            await ready.wait()
-        yield kill
-    finally:
-        if process.returncode is None:
-            await kill()
-        await listener.close()
-
-
 async def test_a_promised_test_is_made_even_if_the_service_is_killed(
     session: Session, client: Client, paths: Paths
 ) -> None:
     session.open = True
-    async with running(paths, client) as kill:
+    async with running("diagnostics", paths, client) as kill:
         await session.write(Host="127.0.0.1", NumberOfRepetitions="1", DiagnosticsState="Requested")
         await kill()
     session.open = False
-    async with running(paths, client) as kill:
+    async with running("diagnostics", paths, client) as kill:
         await session.event()
         assert (await session.read())["DiagnosticsState"] == "Complete"
         await kill()
-    async with running(paths, client):
+    async with running("diagnostics", paths, client):
         found = await session.read()
         assert (found["DiagnosticsState"], found["SuccessCount"]) == ("Complete", "1")

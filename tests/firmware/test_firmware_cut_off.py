@@ -5,43 +5,18 @@ The service is a process of its own here and gets no chance to say goodbye.
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
 from tests.firmware.fileserver import Exchange, FileServer
 from tests.firmware.surroundings import NEW, Procd, Session
+from tests.processes import running
 
 from cwmp.runtime import Paths
 from ubuskit.client import Client
 
 IMAGE = b"new firmware " * 5000
-
-
-@asynccontextmanager
-async def running(paths: Paths, client: Client) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """The service as a process; the value kills it."""
-    ready = trio.Event()
-    listener = await client.listen("cwmp.firmware.ready", lambda *_: ready.set())
-    command = [sys.executable, "-m", "cwmp.firmware", "--stderr", *paths.options()]
-    process = await trio.lowlevel.open_process(command, stderr=subprocess.DEVNULL)
-
-    async def kill() -> None:
-        process.send_signal(signal.SIGKILL)
-        await process.wait()
-
-    try:
-        with trio.fail_after(20):
-            await ready.wait()
-        yield kill
-    finally:
-        if process.returncode is None:
-            await kill()
-        await listener.close()
 
 
 async def wait_for(event: trio.Event) -> None:
@@ -97,7 +72,7 @@ async def test_cut_off(
     session: Session,
     files: FileServer,
 ) -> None:
-    async with running(paths, client) as kill:
+    async with running("firmware", paths, client) as kill:
         await step(files, procd, session)
         await kill()
     applied = step is while_applying
@@ -106,7 +81,7 @@ async def test_cut_off(
     session.states.clear()
     await session.set_open(False)
 
-    async with running(paths, client) as kill:
+    async with running("firmware", paths, client) as kill:
         if not applied:
             await wait_for(procd.told)
         assert procd.flashed == [IMAGE]
@@ -115,18 +90,18 @@ async def test_cut_off(
             await kill()
             procd.boot(paths, NEW)
 
-    async with running(paths, client) as kill:
+    async with running("firmware", paths, client) as kill:
         while not (found := await session.completed()):
             await session.heard("complete")
         assert [t.fault_code for t in found] == [0]
         await kill()
 
-    async with running(paths, client) as kill:
+    async with running("firmware", paths, client) as kill:
         assert await session.completed() == found
         await session.acknowledge(found[0])
         await kill()
 
-    async with running(paths, client):
+    async with running("firmware", paths, client):
         assert await session.completed() == []
         assert (await client.call("cwmp.firmware", "status"))["transfers"] == []
         assert procd.flashed == [IMAGE]

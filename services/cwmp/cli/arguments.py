@@ -114,7 +114,11 @@ def _add_common(to: argparse.ArgumentParser, bus: str, *, json: Any, timeout: An
     to.add_argument("--json", action="store_true", default=json, help="print JSON instead of lines")
     to.add_argument("--bus", metavar="PATH", default=bus, help="the ubus socket (UBUS_SOCKET)")
     to.add_argument(
-        "--timeout", metavar="SECONDS", type=_seconds, default=timeout, help="how long to wait; default 30"
+        "--timeout",
+        metavar="SECONDS",
+        type=diag.seconds_up_to(3600),
+        default=timeout,
+        help="how long to wait; default 30",
     )
 
 
@@ -152,16 +156,6 @@ def _assignment(text: str) -> tuple[str, str]:
     if not sign or not path:
         raise argparse.ArgumentTypeError(f"{text!r} is not PATH=VALUE")
     return path, value
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time in seconds (up to 3600)")
-    return seconds
 
 
 class _Version(argparse.Action):

@@ -166,7 +166,7 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         )
     parser.add_argument(
         "--within",
-        type=_seconds,
+        type=seconds_up_to(86400),
         default=3600.0,
         metavar="SECONDS",
         help="how long it may take; default 3600",
@@ -180,11 +180,16 @@ def _input(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 86400:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time in seconds (up to 86400)")
-    return seconds
+def seconds_up_to(most: int) -> Callable[[str], float]:
+    """The type of an option that is a time in seconds."""
+
+    def convert(text: str) -> float:
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is no time in seconds (up to {most})")
+        return seconds
+
+    return convert
