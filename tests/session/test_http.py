@@ -18,9 +18,9 @@ import trio
 import trustme
 
 from cwmp.runtime import tls
+from cwmp.runtime.url import Url
 from cwmp.session import soap
 from cwmp.session.http import Transport, TransportError
-from cwmp.session.url import Url
 
 from .acs import EMPTY, Acs, Post, Reply, start_acs
 

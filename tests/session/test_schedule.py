@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cwmp.runtime.clock import date_time
 from cwmp.session.agenda import LOOK_AGAIN, Agenda
 from cwmp.session.schedule import (
     Periodic,
-    date_time,
     local_date_time,
     retry_wait,
     retry_window,

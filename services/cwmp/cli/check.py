@@ -94,8 +94,8 @@ def _sessions(bus: Bus) -> int:
 def _findings(options: argparse.Namespace) -> Iterator[Finding]:
     from cwmp.cli import probe  # noqa: PLC0415  # sockets, ssl and all: only this command needs them
     from cwmp.runtime import config as configuration  # noqa: PLC0415
-    from cwmp.session.schedule import CLOCK_IS_SET, date_time  # noqa: PLC0415
-    from cwmp.session.url import Url  # noqa: PLC0415
+    from cwmp.runtime.clock import CLOCK_IS_SET, date_time  # noqa: PLC0415
+    from cwmp.runtime.url import Url  # noqa: PLC0415
     from ubuskit.uci import Uci  # noqa: PLC0415
 
     directory = Path(options.uci_dir)

@@ -15,9 +15,9 @@ import h11
 from cwmp.cli.check import NOTE, OK, WRONG, Finding
 from cwmp.runtime import Config
 from cwmp.runtime import tls as transport_security
+from cwmp.runtime.clock import date_time
 from cwmp.runtime.digest import Authenticator, Credentials, parse_challenges
-from cwmp.session.schedule import date_time
-from cwmp.session.url import Url
+from cwmp.runtime.url import Url
 
 _CLOCK_MAY_DIFFER = 300.0
 _MAX_ANSWER = 1 << 20

@@ -166,11 +166,6 @@ def split_raw(text: str) -> list[str]:
     return split_list(text) if "," in text else text.split()
 
 
-def printable(text: str) -> str:
-    """`text` as XML can carry it."""
-    return text if text.isprintable() else _ILLEGAL.sub("?", text)
-
-
 def _within(bounds: Bounds, number: int) -> bool:
     return any((low is None or number >= low) and (high is None or number <= high) for low, high in bounds)
 

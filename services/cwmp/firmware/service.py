@@ -16,7 +16,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -43,6 +42,7 @@ from cwmp.firmware.storage import Storage
 from cwmp.firmware.sysupgrade import System
 from cwmp.firmware.worker import Records, Worker, real_clock
 from cwmp.runtime import Runtime, tls
+from cwmp.runtime.clock import CLOCK_IS_SET, date_time
 from cwmp.runtime.quiet import SessionWatch
 from ubuskit.client import Method, Request
 
@@ -50,9 +50,6 @@ if TYPE_CHECKING:
     import ssl
 
 OBJECT = "cwmp.firmware"
-
-# A wall clock before this has not been set since power came.
-_CLOCK_IS_SET = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
 
 
 async def serve(runtime: Runtime) -> None:
@@ -246,7 +243,7 @@ class _Service:
     def _tls(self, ca_file: str) -> ssl.SSLContext:
         """The rules of the connection to the ACS hold for file servers, too (TR-069a6 3.3)."""
         try:
-            return tls.client_context(ca_file, ignore_dates=time.time() < _CLOCK_IS_SET)
+            return tls.client_context(ca_file, ignore_dates=time.time() < CLOCK_IS_SET)
         except tls.TlsSetupError as error:
             raise Fault(FaultCode.CONTACT_FILE_SERVER, str(error)) from None
 
@@ -280,9 +277,9 @@ def _completed(transfer: Transfer) -> CompletedTransfer:
 
 def _time(seconds: float) -> str:
     """A dateTime in UTC; the unknown time for one that was read off a clock nobody had set."""
-    if seconds < _CLOCK_IS_SET:
+    if seconds < CLOCK_IS_SET:
         return UNKNOWN_TIME
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return date_time(int(seconds))
 
 
 def _not_recorded(error: OSError) -> Fault:

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from cwmp.session.schedule import date_time
+from cwmp.runtime.clock import date_time
 
 MAX_SESSIONS = 10
 MAX_CALLS = 64

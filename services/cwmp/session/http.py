@@ -27,11 +27,11 @@ import h11
 import trio
 
 from cwmp.runtime.digest import Authenticator, Credentials, basic, parse_challenges
+from cwmp.runtime.url import Url
 from cwmp.session.compression import compressed
 from cwmp.session.cookies import CookieJar
 from cwmp.session.soap import Body
 from cwmp.session.trace import Trace
-from cwmp.session.url import Url
 
 if TYPE_CHECKING:
     import ssl

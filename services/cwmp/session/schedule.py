@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from cwmp.runtime.clock import CLOCK_IS_SET
+
 _MAX_WAIT = float(2**31)
 _MAX_EXPONENT = 10
 
@@ -41,15 +43,6 @@ def unix_time(text: str) -> float | None:
         return datetime.fromisoformat(text.strip()).timestamp()
     except (ValueError, OverflowError):
         return None
-
-
-def date_time(seconds: float) -> str:
-    """Seconds since 1970 as a dateTime in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-CLOCK_IS_SET = 1_600_000_000.0
-"""A clock before this (September 2020) was never set: routers without a battery start in 1970."""
 
 
 def local_date_time(seconds: float, uptime: float) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from cwmp.session.schedule import CLOCK_IS_SET
+from cwmp.runtime.clock import CLOCK_IS_SET
 
 MAX_SCHEDULED = 32
 

@@ -23,6 +23,8 @@ from cwmp.contract import firmware as fw
 from cwmp.contract.parameters import GetParameters, Parameters, SetParameters, get_parameters, set_parameters
 from cwmp.contract.session import GET_STATE, RAISE_EVENT, STATE, RaiseEvent, State
 from cwmp.runtime import Config, Runtime, StateFile, tls, without_credentials
+from cwmp.runtime.clock import CLOCK_IS_SET, date_time
+from cwmp.runtime.url import Url
 from cwmp.session import events as ev
 from cwmp.session import runner, soap
 from cwmp.session.agenda import Agenda
@@ -35,12 +37,11 @@ from cwmp.session.history import Session as Record
 from cwmp.session.http import Transport
 from cwmp.session.journal import VERSION, Journal
 from cwmp.session.rpc import AcsRequests
-from cwmp.session.schedule import CLOCK_IS_SET, Periodic, date_time, local_date_time, unix_time
+from cwmp.session.schedule import Periodic, local_date_time, unix_time
 from cwmp.session.scheduled import Moment
 from cwmp.session.status import LastSession, Statistics
 from cwmp.session.trace import Trace
 from cwmp.session.transfers import Transfers
-from cwmp.session.url import Url
 from ubuskit.client import Method, Request
 from ubuskit.errors import InvalidArgument
 

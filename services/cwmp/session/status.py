@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cwmp.session.schedule import date_time
+from cwmp.runtime.clock import date_time
 
 
 @dataclass(slots=True)

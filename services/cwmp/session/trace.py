@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from cwmp.runtime.clock import date_time
 from cwmp.session import redaction
-from cwmp.session.schedule import date_time
 from cwmp.session.soap import Body
 
 MAX_MESSAGES = 200
