@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 from typing import Any
 
 import pytest
@@ -101,17 +102,23 @@ _TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 _INT = st.integers(-(2**63), 2**63 - 1)
 
 
+_KINDS: dict[Any, st.SearchStrategy[Any]] = {
+    str: _TEXT,
+    int: _INT,
+    bool: st.booleans(),
+    type(None): st.none(),
+}
+
+
 def _fields(cls: type[Any]) -> dict[str, st.SearchStrategy[Any]]:
-    kinds: dict[str, st.SearchStrategy[Any]] = {
-        "str": _TEXT,
-        "str | None": st.none() | _TEXT,
-        "int": _INT,
-        "bool": st.booleans(),
-        "list[str]": st.lists(_TEXT),
-        "list[int]": st.lists(_INT),
-        "list[bool]": st.lists(st.booleans()),
-        "list[CompletedTransfer]": st.lists(
-            st.deferred(lambda: st.builds(firmware.CompletedTransfer, **_fields(firmware.CompletedTransfer)))
-        ),
-    }
-    return {f.name: kinds[str(f.type)] for f in dataclasses.fields(cls)}
+    hints = typing.get_type_hints(cls)
+    return {f.name: _kind(hints[f.name]) for f in dataclasses.fields(cls)}
+
+
+def _kind(kind: Any) -> st.SearchStrategy[Any]:
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) is list:
+        return st.lists(_kind(arguments[0]), max_size=3)
+    if arguments:
+        return st.one_of(*map(_kind, arguments))
+    return st.builds(kind, **_fields(kind)) if dataclasses.is_dataclass(kind) else _KINDS[kind]

@@ -21,7 +21,17 @@ class State:
     open: bool
 
 
+@dataclass(frozen=True, slots=True)
+class RequestDownload:
+    """Ask the ACS for a file (TR-069a6 A.4.2.2): parallel lists, at most 16 arguments; answered once on flash."""
+
+    file_type: str
+    names: list[str]
+    values: list[str]
+
+
 RAISE_EVENT = Operation("session", "raise_event", RaiseEvent, Empty)
+REQUEST_DOWNLOAD = Operation("session", "request_download", RequestDownload, Empty)
 GET_STATE = Operation("session", "get_state", Empty, State)
 
 STATE = Fact("session", "state", State)
