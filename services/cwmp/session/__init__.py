@@ -14,5 +14,9 @@
 | `rpc`                | the ACS's requests, carried out by the services that own the matter            | bus   |
 | `journal`            | what survives kill -9 and power cuts                                           | flash |
 | `runner`             | one session: engine, transport and RPCs joined                                 | trio  |
-| `service`            | the service: when to open a session and why, what ubus and the others see      | all   |
+| `sessions`           | what a session is made of, and what is known of it afterwards                  | all   |
+| `settings`           | the configuration, with what DHCP says                                         | flash |
+| `parameters`         | the parameters this service owns                                               | bus   |
+| `bus_object`         | the methods on ubus                                                            | bus   |
+| `service`            | the loop: when to open a session and why                                       | all   |
 """

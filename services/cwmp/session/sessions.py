@@ -1,0 +1,272 @@
+"""The sessions with the ACS, one after the other: what each is made of and what is known of it afterwards.
+
+`hold` prepares a session (who we are and what there is to tell), runs it and says how it ended; `close` lets the
+others go on with what waited for its end. When a session is due is the service's to know.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import trio
+
+from cwmp.contract import Fault
+from cwmp.contract import datamodel as dm
+from cwmp.contract.session import STATE, State
+from cwmp.runtime import Config, Runtime, tls
+from cwmp.runtime.clock import CLOCK_IS_SET
+from cwmp.runtime.url import Url
+from cwmp.session import events as ev
+from cwmp.session import runner, soap
+from cwmp.session.compression import CODINGS
+from cwmp.session.door import Door
+from cwmp.session.engine import CpeRequest, Engine
+from cwmp.session.history import History
+from cwmp.session.history import Session as Record
+from cwmp.session.http import Transport
+from cwmp.session.journal import Journal
+from cwmp.session.rpc import AcsRequests
+from cwmp.session.schedule import local_date_time
+from cwmp.session.scheduled import Moment
+from cwmp.session.status import LastSession, Statistics
+from cwmp.session.trace import Trace
+from cwmp.session.transfers import Transfers
+
+if TYPE_CHECKING:
+    import ssl
+
+PEER_DEADLINE = 30.0
+_LONGEST_SESSION = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a session is for."""
+
+    inform: soap.Inform
+    events: list[ev.Event]
+    requests: list[CpeRequest]
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a session ended. `prepared` is None where there was nothing to send.
+
+    `reached` says whether there was a connection to the ACS; None where none was tried.
+    """
+
+    success: bool
+    error: str
+    prepared: Prepared | None
+    reached: bool | None
+
+
+class Sessions:
+    """`another_device` is told an identity by which the ACS does not know us yet: BOOTSTRAP is due."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        journal: Journal,
+        transfers: Transfers,
+        door: Door,
+        *,
+        moment: Callable[[], Moment],
+        another_device: Callable[[str], None],
+    ) -> None:
+        self._peers = runtime.peers
+        self._log = runtime.log
+        self._journal = journal
+        self._transfers = transfers
+        self._door = door
+        self._moment = moment
+        self._another_device = another_device
+        self._offer = soap.VERSIONS[-1]
+        self._plain_for: str | None = None  # the ACS that refused compression
+        self._reached: bool | None = None
+        self._end_due = True
+        self.open = False
+        self.step = "idle"
+        self.last = LastSession()
+        self.statistics = Statistics()
+        self.history = History()
+        self.trace = Trace()
+
+    async def hold(self, config: Config, why: str) -> Ended:
+        """One session from its beginning to its last word."""
+        self.open = True
+        self.statistics.sessions += 1
+        self.last = LastSession("running", "", time.time())
+        self._reached = None
+        record = self.history.began(self.last.start, why)
+        await self._peers.tell(STATE, State(True))
+        if self._end_due:  # the session before could not be ended properly: this service was killed, say
+            await self.tell_ended(success=False)
+        prepared: Prepared | None = None
+        try:
+            prepared = await self._prepare()
+            record.events = [f"{e.code} {e.command_key}".rstrip() for e in prepared.events]
+            outcome = await self._run(config, prepared, why, record)
+        except Fault as fault:
+            outcome = runner.Outcome(False, f"the Inform cannot be made: {fault.text}")
+        self._end_due = True
+        self._account(outcome, record)
+        return Ended(outcome.success, outcome.error, prepared, self._reached)
+
+    async def close(self, *, success: bool) -> None:
+        """After `hold`, when what the session leaves behind is written down."""
+        await self.tell_ended(success=success)
+        self.open = False
+        self.step = "idle"
+        await self._peers.tell(STATE, State(False))
+
+    async def tell_ended(self, *, success: bool) -> None:
+        """What was left for the end of the session is applied now, before the next one (A.3.2.1)."""
+        try:
+            await self._peers.request(dm.SESSION_ENDED, dm.SessionEnded(success), deadline=PEER_DEADLINE)
+        except Fault as fault:
+            self._log.warning("the datamodel was not told that the session ended: %s", fault.text)
+        else:
+            self._end_due = False
+
+    async def _prepare(self) -> Prepared:
+        """The Inform and the requests of a session. Raises Fault where the datamodel does not give its part."""
+        self.step = "preparing"
+        await self._door.find_address()
+        for _ in range(2):
+            told = self._journal.queue.for_inform(self._transfers.events(), version=self._offer)
+            asked = dm.GetInform([e.code for e in told])
+            found = await self._peers.request(dm.GET_INFORM, asked, deadline=PEER_DEADLINE)
+            device = f"{found.oui}-{found.product_class}-{found.serial_number}"
+            if self._journal.device in {"", device}:
+                break
+            self._log.warning("this is another device than before (%s): bootstrap", device)
+            self._another_device(device)
+        self._journal.device = device
+        derived = self._transfers.events()
+        if found.value_change and ev.BOOTSTRAP not in self._journal.queue:
+            derived = [ev.Event(ev.VALUE_CHANGE), *derived]
+        events = self._journal.queue.for_inform(derived, version=self._offer)
+        self._journal.queue.sending()
+        inform = soap.Inform(
+            found.manufacturer,
+            found.oui,
+            found.product_class,
+            found.serial_number,
+            [soap.EventStruct(e.code, e.command_key) for e in events],
+            local_date_time(time.time(), time.monotonic()),
+            self._journal.retry_count,
+            found.names,
+            found.types,
+            found.values,
+        )
+        return Prepared(inform, events, self._transfers.requests(), found.token)
+
+    async def _run(self, config: Config, prepared: Prepared, why: str, record: Record) -> runner.Outcome:
+        try:
+            url = Url.parse(config.acs_url)
+        except ValueError as error:
+            return runner.Outcome(False, f"option 'acs_url': {error}")
+        names = ", ".join(e.code for e in prepared.events) or "no events"
+        self._log.info("session with %s: Inform with %s (%s)", url, names, why)
+        engine = Engine(
+            prepared.inform,
+            prepared.requests,
+            version=self._offer,
+            session_timeout=config.session_timeout,
+            id_prefix=f"{secrets.token_hex(3)}-",
+        )
+        requests = AcsRequests(
+            self._peers,
+            self._journal,
+            self._log,
+            limit=max(config.session_timeout - 5.0, 20.0),
+            before_download=self._transfers.ready_for_download,
+            moment=self._moment,
+        )
+        transport = Transport(
+            url,
+            username=config.username,
+            password=config.password,
+            tls=lambda: self._tls_context(config),
+            timeout=float(config.http_timeout),
+            log=self._log,
+            trace=self.trace,
+            coding="" if self._plain_for == config.acs_url else CODINGS.get(config.http_compression, ""),
+        )
+
+        async def acknowledge(token: str | None) -> None:
+            if token is not None:
+                await self._transfers.confirmed(token)
+                self._log.info("TransferComplete confirmed")
+                return
+            self._journal.informed(prepared.events)
+            self.step = "running"
+            record.version = engine.version
+            self._log.info("the ACS answered the Inform, CWMP %s", engine.version)
+            await self._tell_informed(prepared.token)
+
+        self.step = "connecting"
+        try:
+            with trio.fail_after(_LONGEST_SESSION):
+                return await runner.run(
+                    engine,
+                    transport,
+                    serve=requests.serve,
+                    acknowledge=acknowledge,
+                    record=record.add,
+                    log=self._log,
+                )
+        except trio.TooSlowError:
+            return runner.Outcome(False, f"the session lasted longer than {_LONGEST_SESSION:g} s")
+        finally:
+            self._door.connected_from(transport.local_address)
+            self._reached = bool(transport.local_address)
+            self.statistics.requests += requests.count
+            if transport.coding_refused:
+                self._plain_for = config.acs_url
+            self._offer = _next_offer(engine, self._offer)
+            await transport.aclose()
+
+    def _tls_context(self, config: Config) -> ssl.SSLContext:
+        unset = time.time() < CLOCK_IS_SET
+        if unset:
+            self._log.warning("the clock is not set: the dates of the ACS's certificate are not looked at")
+        return tls.client_context(
+            config.ca_file,
+            certificate=config.client_certificate,
+            key=config.client_key,
+            ignore_dates=unset,
+        )
+
+    async def _tell_informed(self, token: str) -> None:
+        try:
+            await self._peers.request(dm.INFORMED, dm.Informed(token), deadline=PEER_DEADLINE)
+        except Fault as fault:
+            self._log.warning("the datamodel does not know that the ACS has its values: %s", fault.text)
+
+    def _account(self, outcome: runner.Outcome, record: Record) -> None:
+        """For `status` and `history`."""
+        last = self.last
+        last.result, last.error, last.end = (
+            "success" if outcome.success else "failure",
+            outcome.error,
+            time.time(),
+        )
+        record.end, record.result, record.error = last.end, last.result, last.error
+        if outcome.success:
+            self.statistics.success += 1
+        else:
+            self.statistics.failure += 1
+
+
+def _next_offer(engine: Engine, offered: str) -> str:
+    """Which version to offer next: 1.0 after an ACS refused the Inform of a newer one, for one try (3.7.4)."""
+    if engine.initiated:
+        return soap.VERSIONS[-1]
+    return soap.VERSIONS[0] if engine.version_refused and offered != soap.VERSIONS[0] else soap.VERSIONS[-1]

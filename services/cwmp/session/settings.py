@@ -1,0 +1,99 @@
+"""The configuration the service goes by: UCI's, with what DHCP says where that counts (TR-069a6 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from cwmp.runtime import Config, Runtime, without_credentials
+from cwmp.runtime.url import Url
+from cwmp.session.discovery import Discovery
+
+_DISCOVERY_VERSION = 1
+
+
+class Settings:
+    """One configuration at a time, taken up between sessions. `durably` runs a change of what is on flash."""
+
+    def __init__(self, runtime: Runtime, durably: Callable[[Callable[[], object]], bool]) -> None:
+        self._runtime = runtime
+        self._durably = durably
+        self._state = runtime.state("discovery", _DISCOVERY_VERSION)
+        self._discovery = Discovery(self._state.load())
+        self._configured_url = ""
+        self.config = runtime.config()
+
+    def take_up(self) -> Config:
+        """The configuration as it is now."""
+        self.config = self._with_discovered(self._runtime.config())
+        return self.config
+
+    @property
+    def idle_reason(self) -> str:
+        """Why no session may be opened at all; empty when one may."""
+        if not self.config.enable:
+            return "disabled"
+        return "" if self.config.acs_url else "waiting for URL"
+
+    @property
+    def url_source(self) -> str:
+        """Where the ACS's URL is from: ``configuration``, ``dhcp``, or empty."""
+        if not self.config.acs_url:
+            return ""
+        return "configuration" if self.config.acs_url == self._configured_url else "dhcp"
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must not be seen in a trace, wherever it occurs."""
+        try:
+            in_url = Url.parse(self.config.acs_url).password
+        except ValueError:
+            in_url = ""
+        return [s for s in (self.config.password, self.config.connection_request_password, in_url) if s]
+
+    def heard(self, message: Mapping[str, Any]) -> bool:
+        """A DHCP client has told something; whether it changes anything."""
+        if not self._discovery.heard(message, self.config.interface):
+            return False
+        found = self._discovery.found
+        self._runtime.log.info("DHCP tells of the ACS %s", without_credentials(found.acs_url))
+        self._save()
+        return True
+
+    def session_ended(self, *, reached: bool | None, success: bool, now: float) -> bool:
+        """Whether the ACS could be reached decides about returning to the one DHCP tells of: True if so."""
+        if reached is None or not self.config.discovery:
+            return False
+        changed = self._discovery.session_ended(
+            reached=reached, success=success, configured=self._configured_url, now=now
+        )
+        if changed:
+            self._save()
+        return changed
+
+    def forget(self) -> None:
+        """What DHCP has said and which ACS was reached."""
+        self._discovery.forget()
+        self._save()
+
+    def _save(self) -> None:
+        self._durably(lambda: self._state.save(self._discovery.to_document()))
+
+    def _with_discovered(self, config: Config) -> Config:
+        self._configured_url = config.acs_url
+        found = self._discovery.found
+        if not config.discovery or self._discovery.url(config.acs_url) != found.acs_url:
+            return config
+        default = Config()
+        minimum, multiplier = config.retry_minimum_wait_interval, config.retry_interval_multiplier
+        if found.retry_minimum_wait_interval and minimum == default.retry_minimum_wait_interval:
+            minimum = found.retry_minimum_wait_interval
+        if found.retry_interval_multiplier and multiplier == default.retry_interval_multiplier:
+            multiplier = found.retry_interval_multiplier
+        return replace(
+            config,
+            acs_url=found.acs_url,
+            retry_minimum_wait_interval=minimum,
+            retry_interval_multiplier=multiplier,
+        )
