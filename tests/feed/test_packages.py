@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.feed.packages import FEED, PROJECT, SITE_PACKAGES, Installed, describe, make
 
-from cwmp.runtime.config import OPTIONS, Config
+from cwmp.runtime.config import LISTS, OPTIONS, Config
 from ubuskit.uci import Uci
 
 OURS = ("tr069-client", "python3-ubuskit")
@@ -146,15 +146,16 @@ def test_recipes_follow_the_feeds_habits(recipe: Path) -> None:
 def test_the_configuration_is_a_guide_to_every_option(tmp_path: Path) -> None:
     """Each option is there, commented out with its default or set to what the package wants."""
     text = (FEED / "tr069-client/files/cwmp.config").read_text()
-    (tmp_path / "cwmp").write_text(re.sub(r"^#\toption", "\toption", text, flags=re.MULTILINE))
+    (tmp_path / "cwmp").write_text(re.sub(r"^#\t(option|list)", r"\t\1", text, flags=re.MULTILINE))
     section = Uci(tmp_path, tmp_path / "none").load("cwmp").sections["cwmp"]
-    shown = dict(re.findall(r"^#?\toption (\w+) '(.*)'$", text, re.MULTILINE))
+    shown = dict(re.findall(r"^#?\t(?:option|list) (\w+) '(.*)'$", text, re.MULTILINE))
     assert section.type == "cwmp"
     missing = sorted(set(OPTIONS) - set(shown))
     assert not missing, "explain these in openwrt-feed/tr069-client/files/cwmp.config, commented out"
-    examples = {"acs_url", "ca_file"}
-    for option in OPTIONS.keys() - examples:
-        assert OPTIONS[option](shown[option]) == getattr(Config(), option), option
+    examples = {"acs_url", "ca_file"} | LISTS
+    for option, convert in OPTIONS.items():
+        value = convert(shown[option])
+        assert option in examples or value == getattr(Config(), option), option
 
 
 def test_the_configuration_as_installed_is_the_default(tmp_path: Path) -> None:

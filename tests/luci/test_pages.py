@@ -493,6 +493,11 @@ WRONG = {
     "retry_minimum_wait_interval": "65536",
     "retry_interval_multiplier": "999",
     "default_active_notification_throttle": "-1",
+    "heartbeat_interval": "29",
+    "heartbeat_time": "noon",
+    "autonomous_transfer_file_types": "firmware",
+    "du_state_change_operations": "Install, Remove",
+    "du_state_change_faults": "8001",
     "notification_poll_interval": "0",
     "connection_request_username": "x" * 257,
     "connection_request_password": "x" * 257,
@@ -508,8 +513,23 @@ WRONG = {
     "session_timeout": "29",
     "http_timeout": "3601",
 }
-CHOICES = {"log_level", "http_compression"}
-SWITCHES = {"enable", "discovery", "periodic_inform_enable", "connection_request_enable"}
+CHOICES = {
+    "log_level",
+    "http_compression",
+    "autonomous_transfer_type",
+    "autonomous_transfer_result",
+    "du_state_change_result",
+}
+SWITCHES = {
+    "enable",
+    "discovery",
+    "periodic_inform_enable",
+    "connection_request_enable",
+    "heartbeat_enable",
+    "autonomous_transfer_enable",
+    "du_state_change_enable",
+    "compatibility",
+}
 
 
 def test_settings_has_every_option_and_refuses_what_the_services_refuse(new_tab: NewTab, lab: Lab) -> None:
@@ -523,7 +543,7 @@ def test_settings_has_every_option_and_refuses_what_the_services_refuse(new_tab:
         with pytest.raises(ValueError):
             OPTIONS[option](wrong)
     before = (lab.router.paths.uci_dir / "cwmp").read_text()
-    for tab_name in ("ACS", "Schedule", "Connection request", "Device", "Service"):
+    for tab_name in ("ACS", "Schedule", "Reports", "Connection request", "Device", "Service"):
         page.locator(".cbi-tabmenu").get_by_role("link", name=tab_name, exact=True).click()
         for option, wrong in WRONG.items():
             if (found := field(page, option)).is_visible():
@@ -542,6 +562,8 @@ def test_settings_are_saved_and_taken_up(new_tab: NewTab, lab: Lab) -> None:
     page.locator(".cbi-tabmenu").get_by_role("link", name="Schedule").click()
     field(page, "periodic_inform_interval").fill("7200")
     field(page, "retry_interval_multiplier").fill("3000")
+    page.locator(".cbi-tabmenu").get_by_role("link", name="Reports").click()
+    field(page, "du_state_change_operations").fill("Install, Update")
     with page.expect_navigation():
         page.get_by_text("Save & Apply").first.click()
     page.wait_for_selector(".cbi-map")
@@ -549,6 +571,7 @@ def test_settings_are_saved_and_taken_up(new_tab: NewTab, lab: Lab) -> None:
     assert options["provisioning_code"] == "blue.2"
     assert options["periodic_inform_interval"] == "7200"
     assert options["retry_interval_multiplier"] == "3000"
+    assert options["du_state_change_operations"] == ["Install", "Update"]
     assert options["acs_url"] == lab.acs.url
     expect(field(page, "provisioning_code")).to_have_value("blue.2")
     found = lab.call("cwmp.datamodel", "get", paths=["Device.ManagementServer.CWMPRetryIntervalMultiplier"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cwmp.runtime import Config, Paths
-from cwmp.runtime.config import OPTIONS, Problem, load
+from cwmp.runtime.config import LISTS, OPTIONS, Problem, load
 from ubuskit.uci import Uci
 
 
@@ -51,6 +51,10 @@ config cwmp
         ("log_level", "loud", "debug, info, warning or error"),
         ("connection_request_path", "a b", "letters, digits"),
         ("interface", "the wan", "UCI network interface"),
+        ("heartbeat_interval", "29", "from 30 to 4294967295"),
+        ("autonomous_transfer_type", "Neither", "Upload, Download or Both"),
+        ("autonomous_transfer_file_types", "1 Firmware Upgrade Image,firmware", "file types like"),
+        ("du_state_change_faults", "8001", "fault codes like"),
     ],
 )
 def test_a_wrong_value_is_reported_with_its_line_and_the_default_used(
@@ -101,12 +105,34 @@ def test_a_file_of_another_kind(paths: Paths) -> None:
     assert "no section of type cwmp" in str(problems[0])
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("list {} 'Install'\n\tlist {} 'Update'", ("Install", "Update")),
+        ("option {} 'Install, Update'", ("Install", "Update")),
+        ("option {} 'Install Update'", ("Install", "Update")),
+        ("option {} 'Install'", ("Install",)),
+    ],
+)
+def test_lists_in_every_way_uci_can_write_them(paths: Paths, text: str, expected: tuple[str, ...]) -> None:
+    text = text.replace("{}", "du_state_change_operations")
+    config, problems = read(paths, f"config cwmp\n\t{text}\n")
+    assert (config.du_state_change_operations, problems) == (expected, [])
+
+
+def test_a_file_type_is_one_item(paths: Paths) -> None:
+    text = "config cwmp\n\tlist autonomous_transfer_file_types '1 Firmware Upgrade Image'\n"
+    config, problems = read(paths, text)
+    assert (config.autonomous_transfer_file_types, problems) == (("1 Firmware Upgrade Image",), [])
+
+
 def test_every_option_has_a_field_and_its_default_is_valid() -> None:
     for option, convert in OPTIONS.items():
         default = getattr(Config(), option)
-        text = (
-            {True: "1", False: "0"}.get(default, str(default)) if isinstance(default, bool) else str(default)
-        )
+        if isinstance(default, bool):
+            text = "1" if default else "0"
+        else:
+            text = ",".join(default) if option in LISTS else str(default)
         assert convert(text) == default
 
 

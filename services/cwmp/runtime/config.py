@@ -41,8 +41,19 @@ class Config:
     connection_request_password: str = ""
     retry_minimum_wait_interval: int = 5
     retry_interval_multiplier: int = 2000
+    heartbeat_enable: bool = False
+    heartbeat_interval: int = 300
+    heartbeat_time: str = "0001-01-01T00:00:00Z"
     default_active_notification_throttle: int = 0
     notification_poll_interval: int = 30
+    autonomous_transfer_enable: bool = False
+    autonomous_transfer_type: str = "Both"
+    autonomous_transfer_result: str = "Both"
+    autonomous_transfer_file_types: tuple[str, ...] = ()
+    du_state_change_enable: bool = False
+    du_state_change_operations: tuple[str, ...] = ()
+    du_state_change_result: str = "Both"
+    du_state_change_faults: tuple[str, ...] = ()
     rollback_timeout: int = 180
     session_timeout: int = 60
     http_timeout: int = 60
@@ -57,6 +68,7 @@ class Config:
     product_class: str = ""
     serial_number: str = ""
     log_level: str = "info"
+    compatibility: bool = False
 
     def __repr__(self) -> str:
         return f"Config(acs_url={_redacted_url(self.acs_url)!r}, enable={self.enable})"
@@ -124,7 +136,25 @@ def _matching(pattern: str, advice: str) -> Callable[[str], str]:
     return convert
 
 
+def _items(pattern: str, advice: str) -> Callable[[str], tuple[str, ...]]:
+    """A list: several values in UCI, or one option with commas or spaces between them."""
+    expression = re.compile(pattern)
+
+    def convert(text: str) -> tuple[str, ...]:
+        whole = "," in text or expression.fullmatch(text.strip())
+        items = tuple(item.strip() for item in text.split(",")) if whole else tuple(text.split())
+        if len(text) > 1024 or not all(expression.fullmatch(item) for item in items):
+            raise ValueError(advice)
+        return items
+
+    return convert
+
+
 _DATE_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?"
+_DATE_TIME_ADVICE = "use a dateTime like 2026-01-31T03:00:00Z"
+_FILE_TYPE = (
+    "1 Firmware Upgrade Image|2 Web Content|3 Vendor Configuration File|4 Vendor Log File|X [0-9A-F]{6} [^,]*"
+)
 
 OPTIONS: dict[str, Callable[[str], Any]] = {
     "enable": _boolean,
@@ -134,7 +164,7 @@ OPTIONS: dict[str, Callable[[str], Any]] = {
     "password": _text(256),
     "periodic_inform_enable": _boolean,
     "periodic_inform_interval": _integer(1, 2**32 - 1),
-    "periodic_inform_time": _matching(_DATE_TIME, "use a dateTime like 2026-01-31T03:00:00Z"),
+    "periodic_inform_time": _matching(_DATE_TIME, _DATE_TIME_ADVICE),
     "connection_request_enable": _boolean,
     "connection_request_address": _text(256),
     "connection_request_port": _integer(0, 65535),
@@ -143,8 +173,19 @@ OPTIONS: dict[str, Callable[[str], Any]] = {
     "connection_request_password": _text(256),
     "retry_minimum_wait_interval": _integer(1, 65535),
     "retry_interval_multiplier": _integer(1000, 65535),
+    "heartbeat_enable": _boolean,
+    "heartbeat_interval": _integer(30, 2**32 - 1),
+    "heartbeat_time": _matching(_DATE_TIME, _DATE_TIME_ADVICE),
     "default_active_notification_throttle": _integer(0, 2**32 - 1),
     "notification_poll_interval": _integer(1, 86400),
+    "autonomous_transfer_enable": _boolean,
+    "autonomous_transfer_type": _matching("Upload|Download|Both", "use Upload, Download or Both"),
+    "autonomous_transfer_result": _matching("Success|Failure|Both", "use Success, Failure or Both"),
+    "autonomous_transfer_file_types": _items(_FILE_TYPE, "use file types like '1 Firmware Upgrade Image'"),
+    "du_state_change_enable": _boolean,
+    "du_state_change_operations": _items("Install|Update|Uninstall", "use Install, Update, Uninstall"),
+    "du_state_change_result": _matching("Success|Failure|Both", "use Success, Failure or Both"),
+    "du_state_change_faults": _items(r"9\d{3}", "use fault codes like 9015"),
     "rollback_timeout": _integer(0, 86400),
     "session_timeout": _integer(30, 3600),
     "http_timeout": _integer(30, 3600),
@@ -159,7 +200,10 @@ OPTIONS: dict[str, Callable[[str], Any]] = {
     "product_class": _text(64),
     "serial_number": _text(64),
     "log_level": _matching("debug|info|warning|error", "use debug, info, warning or error"),
+    "compatibility": _boolean,
 }
+LISTS = frozenset({"autonomous_transfer_file_types", "du_state_change_operations", "du_state_change_faults"})
+"""The options that may be lists in UCI."""
 
 # Options that belong to this file but not to the services: kept by the datamodel or set by the integrator.
 _FOREIGN = frozenset({"upgrades_managed", "description", "model_name", "hardware_version"})
@@ -198,11 +242,11 @@ def parse(section: Section) -> tuple[Config, list[Problem]]:
         if convert is None:
             if option not in _FOREIGN:
                 problems.append(Problem(option, 0, f"there is no option '{option}': ignored"))
-        elif isinstance(raw, list):
+        elif isinstance(raw, list) and option not in LISTS:
             problems.append(Problem(option, 0, f"option '{option}' is a list: using the default"))
         else:
             try:
-                values[option] = convert(raw)
+                values[option] = convert(",".join(raw) if isinstance(raw, list) else raw)
             except ValueError as error:
                 problems.append(Problem(option, 0, f"option '{option}': {error}; using the default"))
     return Config(**values), problems

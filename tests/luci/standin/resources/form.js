@@ -20,6 +20,10 @@ const Value = L.Class.extend({
 		return uci.get(this.section.map.config, section, this.option);
 	},
 
+	write(section, value) {
+		uci.set(this.section.map.config, section, this.option, value);
+	},
+
 	widget(value) {
 		const input = E('input', { 'id': this.id(), 'class': 'cbi-input-text', 'type': this.password ? 'password' : 'text', 'placeholder': this.placeholder ?? null });
 		input.value = value ?? this.default ?? '';
@@ -59,7 +63,7 @@ const Value = L.Class.extend({
 		if (value == '' || (this.rmempty && value == this.default))
 			uci.unset(config, name, this.option);
 		else
-			uci.set(config, name, this.option, value);
+			this.write(name, value);
 	}
 });
 

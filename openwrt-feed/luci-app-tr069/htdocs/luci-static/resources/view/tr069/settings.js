@@ -19,9 +19,15 @@ const whole = (low, high) => value => value == '' || (/^\d{1,10}$/.test(value) &
 const url = value => value == '' || (value.length <= 2048 && /^https?:\/\/[^\s/?#]+\S*$/i.test(value)) ||
 	_('Use a URL that begins with http:// or https://.');
 
+/* Several values in one field, between commas. */
+const items = (pattern, advice) => value => value == '' || value.split(',').every(item => pattern.test(item.trim())) || advice;
+
+const dateTime = matching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?$/, _('Use a date and time like 2026-01-31T03:00:00Z.'));
+
 const GROUPS = [
 	[ 'acs', _('ACS'), _('The server that manages this router, and how this router logs in to it.') ],
 	[ 'schedule', _('Schedule'), _('When this router calls the ACS by itself, and when it tries again.') ],
+	[ 'report', _('Reports'), _('What the ACS is told of without having asked; it may change most of this.') ],
 	[ 'request', _('Connection request'), _('How the ACS asks this router to call it. Without user name and password nobody is let in.') ],
 	[ 'device', _('Device'), _('What this router tells the ACS that it is. Empty: what the firmware knows.') ],
 	[ 'service', _('Service'), _('How the services themselves run.') ]
@@ -42,12 +48,27 @@ const OPTIONS = [
 	[ 'schedule', 'periodic_inform_enable', 'flag', _('Periodic Inform'), _('Call the ACS in regular intervals.'), { initial: '1' } ],
 	[ 'schedule', 'periodic_inform_interval', 'value', _('Interval'), _('Seconds from one call to the next.'), { validate: whole(1, 4294967295), placeholder: '86400' } ],
 	[ 'schedule', 'periodic_inform_time', 'value', _('Reference time'), _('A time that calls are to fall on, whole intervals away, such as 2026-01-31T03:00:00Z. The year 0001: any.'), {
-		validate: matching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?$/, _('Use a date and time like 2026-01-31T03:00:00Z.')), placeholder: '0001-01-01T00:00:00Z' } ],
+		validate: dateTime, placeholder: '0001-01-01T00:00:00Z' } ],
 	[ 'schedule', 'retry_minimum_wait_interval', 'value', _('First wait after a failure'), _('Seconds, at least.'), { validate: whole(1, 65535), placeholder: '5' } ],
 	[ 'schedule', 'retry_interval_multiplier', 'value', _('Growth of the wait'), _('By how much the wait grows with each failure, in thousandths: 2000 doubles it.'), { validate: whole(1000, 65535), placeholder: '2000' } ],
 
 	[ 'schedule', 'default_active_notification_throttle', 'value', _('Pause between notifications'), _('Seconds that changes of parameters are collected before the ACS is called for them.'), { validate: whole(0, 4294967295), placeholder: '0' } ],
 	[ 'schedule', 'notification_poll_interval', 'value', _('Looking for changes'), _('Seconds from one look at the parameters that the ACS wants to hear of to the next.'), { validate: whole(1, 86400), placeholder: '30' } ],
+
+	[ 'report', 'heartbeat_enable', 'flag', _('Heartbeat'), _('Call the ACS in regular intervals with nothing but a sign of life.'), { initial: '0' } ],
+	[ 'report', 'heartbeat_interval', 'value', _('Interval'), _('Seconds from one heartbeat to the next.'), { validate: whole(30, 4294967295), placeholder: '300' } ],
+	[ 'report', 'heartbeat_time', 'value', _('Reference time'), _('The time that heartbeats are counted from. The year 0001: any.'), { validate: dateTime, placeholder: '0001-01-01T00:00:00Z' } ],
+	[ 'report', 'autonomous_transfer_enable', 'flag', _('Transfers'), _('Tell the ACS of transfers that it did not ask for.'), { initial: '0' } ],
+	[ 'report', 'autonomous_transfer_type', 'list', _('Direction of transfers'), _('Of those that went this way.'), { choices: [ 'Both', 'Upload', 'Download' ], initial: 'Both' } ],
+	[ 'report', 'autonomous_transfer_result', 'list', _('Result of transfers'), _('Of those that ended like this.'), { choices: [ 'Both', 'Success', 'Failure' ], initial: 'Both' } ],
+	[ 'report', 'autonomous_transfer_file_types', 'value', _('File types'), _('Of these types of file, with commas between them. Empty: of none.'), { items: true,
+		validate: items(/^(1 Firmware Upgrade Image|2 Web Content|3 Vendor Configuration File|4 Vendor Log File|X [0-9A-F]{6} .*)$/, _('Use file types like 1 Firmware Upgrade Image.')) } ],
+	[ 'report', 'du_state_change_enable', 'flag', _('Software'), _('Tell the ACS of software (deployment units) that changed without it.'), { initial: '0' } ],
+	[ 'report', 'du_state_change_operations', 'value', _('Changes of software'), _('Install, Update, Uninstall, with commas between them. Empty: none.'), { items: true,
+		validate: items(/^(Install|Update|Uninstall)$/, _('Use Install, Update, Uninstall.')) } ],
+	[ 'report', 'du_state_change_result', 'list', _('Result of changes'), _('Of those that ended like this.'), { choices: [ 'Both', 'Success', 'Failure' ], initial: 'Both' } ],
+	[ 'report', 'du_state_change_faults', 'value', _('Faults of changes'), _('The fault codes of failed changes to tell of, with commas between them. Empty: of none.'), { items: true,
+		validate: items(/^9\d{3}$/, _('Use fault codes like 9015.')) } ],
 
 	[ 'request', 'connection_request_enable', 'flag', _('Enabled'), _('Listen for connection requests.'), { initial: '1' } ],
 	[ 'request', 'connection_request_username', 'value', _('User name'), _('That the ACS must give.'), { validate: text(256) } ],
@@ -69,7 +90,8 @@ const OPTIONS = [
 	[ 'service', 'session_timeout', 'value', _('Session time limit'), _('Seconds without a word from the ACS.'), { validate: whole(30, 3600), placeholder: '60' } ],
 	[ 'service', 'http_timeout', 'value', _('HTTP time limit'), _('Seconds for each connection and each answer.'), { validate: whole(30, 3600), placeholder: '60' } ],
 	[ 'service', 'http_compression', 'list', _('HTTP compression'), _('How requests are compressed; an ACS that refuses it gets them plain.'), { choices: [ 'Disabled', 'GZIP', 'Deflate' ], initial: 'Disabled' } ],
-	[ 'service', 'log_level', 'list', _('Log'), _('How much is logged; read it with logread | grep cwmp.'), { choices: [ 'debug', 'info', 'warning', 'error' ], initial: 'info' } ]
+	[ 'service', 'log_level', 'list', _('Log'), _('How much is logged; read it with logread | grep cwmp.'), { choices: [ 'debug', 'info', 'warning', 'error' ], initial: 'info' } ],
+	[ 'service', 'compatibility', 'flag', _('Object tr069'), _('Offer the ubus object tr069 with the methods of other clients.'), { initial: '0' } ]
 ];
 
 const KINDS = { flag: form.Flag, value: form.Value, secret: form.Value, list: form.ListValue };
@@ -105,6 +127,11 @@ function declare(section, [ group, option, kind, title, help, more ]) {
 		o.default = more.initial;
 		o.rmempty = false;
 		o.cfgvalue = id => flagValue(uci.get('cwmp', id, option), more.initial);
+	}
+
+	if (more.items) {
+		o.cfgvalue = id => [].concat(uci.get('cwmp', id, option) ?? []).join(', ');
+		o.write = (id, value) => uci.set('cwmp', id, option, value.split(',').map(item => item.trim()));
 	}
 
 	if (more.validate)
