@@ -11,7 +11,7 @@ carries the number alone.
 """
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 __all__ = [
     "CallTimeout",
@@ -96,13 +96,17 @@ class ProtocolError(UbusError):
 
 
 class StatusError(UbusError):
-    """A status other than OK: ``StatusError(Status.NOT_FOUND, "why")``, or a subclass: ``NotFound("why")``."""
+    """A status other than OK: ``StatusError(Status.NOT_FOUND, "why")``, or a subclass: ``NotFound("why")``.
+
+    ``data`` are the DATA messages that came before the status of a call: some services say there what is wrong.
+    """
 
     status: Status
 
     def __init__(self, status: Status, message: str = "") -> None:
         super().__init__(message or status.text)
         self.status = status
+        self.data: list[dict[str, Any]] = []
 
 
 class _FixedStatus(StatusError):

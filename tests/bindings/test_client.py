@@ -49,6 +49,18 @@ async def test_a_call_brings_every_type_there_and_back(alice: Client, bob: Clien
     assert await bob.call("echo", "echo", args) == args
 
 
+async def test_what_came_before_a_refusal_is_not_lost(alice: Client, bob: Client) -> None:
+    async def refuse(request: Request) -> None:
+        await request.reply({"retval": ""})
+        await request.reply({"code": 10})
+        raise InvalidArgument("no")
+
+    await alice.add_object("ambiorix", {"set": Method(refuse)})
+    with pytest.raises(InvalidArgument) as caught:
+        await bob.call("ambiorix", "set")
+    assert caught.value.data == [{"retval": ""}, {"code": 10}]
+
+
 async def test_a_call_without_arguments_and_an_answer_without_data(alice: Client, bob: Client) -> None:
     async def nothing(request: Request) -> None:
         assert request.args == {}
