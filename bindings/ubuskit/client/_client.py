@@ -166,12 +166,15 @@ class Client:
         with trio.CancelScope(deadline=trio.current_time() + timeout):
             link = self.link or await self._connection()
             exchange = await self._invoke(link, obj, method, encoded)
-            if exchange.status:
-                raise status_error(exchange.status, f"{obj} {method}")
             try:
-                return [blobmsg.decode(part.data) for part in exchange.data if part.data is not None]
+                answers = [blobmsg.decode(part.data) for part in exchange.data if part.data is not None]
             except BlobError as error:
                 raise ParseError(f"{obj} {method}: the answer is no blobmsg: {error}") from None
+            if exchange.status:
+                failure = status_error(exchange.status, f"{obj} {method}")
+                failure.data = answers
+                raise failure
+            return answers
         raise self._timed_out(f"{obj} {method}", timeout)
 
     async def lookup(self, pattern: str = "*", *, timeout: float = _TIMEOUT) -> list[ObjectInfo]:
