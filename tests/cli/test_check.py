@@ -125,7 +125,7 @@ async def test_a_certificate_of_an_unknown_authority(
     code, output = await check(tmp_path)
     assert code == 1
     wrong, fix = last(output)
-    assert wrong.startswith("WRONG tls            the ACS's certificate was not accepted: ")
+    assert wrong.startswith("WRONG tls            the certificate was not accepted: ")
     assert "none of the system's" in fix
     assert "option 'ca_file'" in fix
     assert "note  tls            shown: " in output

@@ -58,7 +58,7 @@ def failure(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"the ACS's certificate was not accepted: {cause.verify_message}"
+            return f"the certificate was not accepted: {cause.verify_message}"
         if isinstance(cause, ssl.SSLError):
             return f"TLS failed: {cause.reason or cause}"
         cause = cause.__cause__ or cause.__context__

@@ -8,15 +8,14 @@ rest of the session and is forgotten with it. Cookies go to every host.
 
 The connection is opened when it is needed and kept; if the ACS has closed it after a response, the next
 message goes over a new one, which is no failure. A request without a response is one: nothing is ever sent
-twice on the chance that it was lost (3.4.2). Whatever fails raises `TransportError` with a sentence for the
-log and for `status`.
+twice on the chance that it was lost (3.4.2). How a host is reached is the dialler's business; a session stays at
+the address it began with. Whatever fails raises `TransportError` with a sentence for the log and for `status`.
 """
 
 from __future__ import annotations
 
 import logging
 import select
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING
 import h11
 import trio
 
+from cwmp.runtime.dial import DialError, Dialler, Line, Step
 from cwmp.runtime.digest import Authenticator, Credentials, basic, parse_challenges
 from cwmp.runtime.url import Url
 from cwmp.session.compression import compressed
@@ -69,8 +69,9 @@ class Transport:
     """The HTTP side of one session.
 
     `timeout` (s) bounds the connecting, each piece sent, the wait for a response and the response itself.
-    `tls` is called when an https URL is met first. `trace` is shown what is sent and received. `coding` is the
-    content coding of what is sent ("" for none).
+    `tls` is called when an https URL is met first. `dialler` is that of the service, which knows the proxy and the
+    addresses that worked. `trace` is shown what is sent and received. `coding` is the content coding of what is
+    sent ("" for none).
     """
 
     def __init__(
@@ -82,11 +83,14 @@ class Transport:
         tls: Callable[[], ssl.SSLContext],
         timeout: float,
         log: logging.Logger,
+        dialler: Dialler | None = None,
         trace: Trace | None = None,
         coding: str = "",
     ) -> None:
         self.local_address = ""
         """Our address on the last connection."""
+        self.reached = False
+        """Whether there was a connection at all, usable or not."""
         self.coding_refused = False
         """Whether the ACS does not take our content coding (415)."""
         self.content_type = ""
@@ -105,8 +109,11 @@ class Transport:
         self._cookies = CookieJar()
         self._auth = Authenticator(self._credentials)
         self._challenged = False
-        self._stream: trio.abc.Stream | None = None
-        self._fileno = -1
+        self._dialler = dialler or Dialler()
+        self._line: Line | None = None
+        self._served: dict[
+            tuple[bool, str, int], str
+        ] = {}  # the address at which each host serves this session
         self._ended = False
         self._http = h11.Connection(h11.CLIENT)
 
@@ -138,11 +145,9 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close the connection; may be called at any time, also when being cancelled."""
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            with trio.move_on_after(1) as scope:
-                scope.shield = True
-                await stream.aclose()
+        line, self._line = self._line, None
+        if line is not None:
+            await line.aclose()
 
     def _answer_challenge(self, response: _Response) -> None:
         if not self._credentials.username:
@@ -187,9 +192,15 @@ class Transport:
 
     async def _exchange(self, body: Body | None, feed: Feed) -> _Response:
         try:
-            stream = await self._connected()
-            sent = await self._send(stream, body)
-            response = await self._receive(stream, feed, sent)
+            while True:
+                line = await self._connected()
+                sent = await self._send(line, body)
+                response = await self._receive(line.stream, feed, sent)
+                if not line.proxy_refused(response.status, response.all("proxy-authenticate")):
+                    break
+        except DialError as error:
+            await self.aclose()
+            raise TransportError(str(error)) from None
         except BaseException:
             await self.aclose()
             raise
@@ -198,83 +209,71 @@ class Transport:
         self.content_type = response.first("content-type")
         return response
 
-    async def _connected(self) -> trio.abc.Stream:
-        if self._stream is not None and await self._closed_by_acs(self._stream):
+    async def _connected(self) -> Line:
+        if self._line is not None and await self._closed_by_acs(self._line):
             self._log.debug("the ACS closed the connection, opening another")
             await self.aclose()
-        if self._stream is None:
-            self._stream = await self._connect()
+        if self._line is None:
+            self._line = await self._connect()
             self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
             if not self._challenged:  # a challenge that came with the end of its connection is answered here
                 self._auth = Authenticator(self._credentials)
-        return self._stream
+        return self._line
 
-    async def _connect(self) -> trio.abc.Stream:
+    async def _connect(self) -> Line:
         url = self._url
-        with self._deadline(f"no connection to {url.authority}"):
-            try:
-                tcp = await trio.open_tcp_stream(url.host, url.port)
-            except socket.gaierror as error:
-                raise TransportError(f"cannot resolve {url.host}: {error.strerror}") from None
-            except OSError as error:
-                raise TransportError(f"cannot connect to {url.authority}: {_reason(error)}") from None
-            self.local_address = tcp.socket.getsockname()[0]
-            self._fileno = tcp.socket.fileno()
-            if not url.secure:
-                return tcp
-            try:
-                return await self._encrypt(tcp)
-            except BaseException:
-                await trio.aclose_forcefully(tcp)
-                raise
-
-    async def _encrypt(self, tcp: trio.SocketStream) -> trio.abc.Stream:
-        from cwmp.runtime import tls  # noqa: PLC0415  # and with it ssl
-
-        if self._context is None:
-            try:
-                self._context = self._make_context()
-            except tls.TlsSetupError as error:
-                raise TransportError(str(error)) from None
-        stream = trio.SSLStream(tcp, self._context, server_hostname=self._url.host, https_compatible=True)
         try:
-            await stream.do_handshake()
-        except (trio.BrokenResourceError, OSError) as error:
-            raise TransportError(f"{self._url.authority}: {tls.failure(error)}") from None
-        return stream
+            line = await self._dialler.dial(
+                url.host,
+                url.port,
+                tls=self._tls_context if url.secure else None,
+                timeout=self._timeout,
+                stay=self._served.get(url.origin, ""),
+            )
+        except DialError as error:
+            self.reached = self.reached or error.step is Step.TLS
+            raise
+        self.reached = True
+        self.local_address = line.local_address
+        self._served[url.origin] = line.address
+        return line
 
-    async def _closed_by_acs(self, stream: trio.abc.Stream) -> bool:
+    def _tls_context(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = self._make_context()
+        return self._context
+
+    async def _closed_by_acs(self, line: Line) -> bool:
         """Whether an idle connection is at its end. Nothing may arrive on it but its end, or TLS's own talk."""
         poll = select.poll()
-        poll.register(self._fileno, select.POLLIN)
+        poll.register(line.fileno, select.POLLIN)
         if not poll.poll(0):
             return False
         try:
             with trio.move_on_after(_LATE):
-                await stream.receive_some(1)
+                await line.stream.receive_some(1)
                 return True
         except trio.BrokenResourceError:
             return True
         return False
 
-    async def _send(self, stream: trio.abc.Stream, body: Body | None) -> bool:
+    async def _send(self, line: Line, body: Body | None) -> bool:
         """Send the request; False when the ACS stopped listening, in which case it may have answered already."""
         plain = body
         if body is not None and self._coding:
             body = compressed(body, self._coding)
-        headers = self._headers(body)
+        target = line.target(self._url)
+        headers = self._headers(body, line.proxy_headers("POST", target))
         self._trace.sent(self._url.target, headers, plain)
-        pending = bytearray(
-            self._produce(h11.Request(method="POST", target=self._url.target, headers=headers))
-        )
+        pending = bytearray(self._produce(h11.Request(method="POST", target=target, headers=headers)))
         for chunk in body.chunks() if body else ():
             pending += self._produce(h11.Data(data=chunk))
             if len(pending) >= _CHUNK:
-                if not await self._send_all(stream, pending):
+                if not await self._send_all(line.stream, pending):
                     return False
                 pending.clear()
         pending += self._produce(h11.EndOfMessage())
-        return await self._send_all(stream, pending)
+        return await self._send_all(line.stream, pending)
 
     def _produce(self, event: h11.Event) -> bytes:
         return self._http.send(event) or b""
@@ -287,7 +286,7 @@ class Transport:
                 return False
         return True
 
-    def _headers(self, body: Body | None) -> list[tuple[bytes, bytes]]:
+    def _headers(self, body: Body | None, of_proxy: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
         """Those of a SOAP message, or of the empty POST, which has no Content-Type and no SOAPAction (3.4.1)."""
         headers = [("Host", self._url.authority), ("User-Agent", "tr069-client")]
         if body is None:
@@ -304,7 +303,7 @@ class Transport:
             headers.append(("Cookie", cookies))
         if authorization := self._authorization():
             headers.append(("Authorization", authorization))
-        return [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers]
+        return [(k.encode(), v.encode("utf-8", "surrogateescape")) for k, v in (*headers, *of_proxy)]
 
     async def _receive(self, stream: trio.abc.Stream, feed: Feed, sent: bool) -> _Response:
         """The response; its body goes to `feed` if it is one to go on from, else it is read over."""
@@ -373,16 +372,3 @@ class Transport:
                 yield
         except trio.TooSlowError:
             raise TransportError(f"{what} within {self._timeout:g} s") from None
-
-
-def _reason(error: BaseException) -> str:
-    """Why connecting failed: trio's error groups those of the single addresses."""
-    errors: list[BaseException] = [error]
-    while errors:
-        current = errors.pop(0)
-        if isinstance(current, OSError) and current.strerror:
-            return current.strerror
-        errors += getattr(current, "exceptions", ())
-        if current.__cause__ is not None:
-            errors.append(current.__cause__)
-    return str(error)
