@@ -85,10 +85,18 @@ class Instances:
             self._forget_absent(table, entries)
         return entries
 
-    def add(self, path: str, key: str, options: Mapping[str, Any]) -> Entry:
-        """The entry of a row that is about to be created under `key`."""
+    def add(self, path: str, key: str, options: Mapping[str, Any] | None) -> Entry:
+        """The entry of a row that is about to be created under `key`; `options` where it is a UCI section."""
         table = self._tables.setdefault(path, _Table(1, {}, {}))
         return self._new(table, Candidate(key, False, options))
+
+    def rename(self, entry: Entry, path: str, key: str) -> None:
+        """The row of `entry` in the table at `path` is about to be under `key`. Who had that key is no more."""
+        table = self._tables[path]
+        other = table.by_key.get(key)
+        if other is not None and other is not entry:
+            self.delete(path, other.number)
+        self._rename(table, entry, Candidate(key))
 
     def peek(self, path: str) -> int:
         """The number the next new row gets."""

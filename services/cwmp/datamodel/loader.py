@@ -253,11 +253,15 @@ class _Builder:
         elif is_row and node.rows is None:
             raise MappingError("a table needs rows, like rows = { uci = 'network.@interface' }")
         if "create" in table or table.get("delete"):
-            if not isinstance(node.rows, tables.SectionRows):
-                raise MappingError("only rows that are UCI sections can be created or deleted", "create")
+            if node.rows is None or not node.rows.creates:
+                raise MappingError(
+                    "only rows that are UCI sections, items of a list or made in python can be created or deleted",
+                    "create",
+                )
             node.create = _table(table["create"]) if "create" in table else None
             node.delete = bool(table.get("delete", "create" in table))
-            node.section_name = table.get("create_name", re.sub("[^A-Za-z0-9_]", "_", node.rows.kind))
+            kind = node.rows.kind if isinstance(node.rows, tables.SectionRows) else ""
+            node.section_name = table.get("create_name", re.sub("[^A-Za-z0-9_]", "_", kind))
         if table.get("alias"):
             node.alias = True
             node.parameters["Alias"] = Parameter(

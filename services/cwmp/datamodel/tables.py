@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cwmp.datamodel.snapshot import Need
 from cwmp.datamodel.sources.service import owned_need
 from cwmp.datamodel.sources.ubus import Below, UbusContext
 from cwmp.datamodel.template import Condition
+from cwmp.datamodel.types import ValueFault
 from ubuskit.uci import Section
 
 if TYPE_CHECKING:
-    from cwmp.datamodel.tree import Row
+    from cwmp.datamodel.staging import Staging
+    from cwmp.datamodel.tree import Object, Row
 
 _MAX_ROWS = 10_000
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
@@ -32,11 +34,13 @@ class There(NamedTuple):
 class RowSource(ABC):
     """The rows of one table. `conditions` leave out rows; fields are those of the row to be.
 
-    Where `numbered`, the keys are the instance numbers: somebody else gives them.
+    Where `numbered`, the keys are the instance numbers: somebody else gives them. Where `creates`, rows can be
+    made and taken away.
     """
 
     dynamic = False
     numbered = False
+    creates = False
 
     def __init__(self, conditions: Sequence[Condition] = ()) -> None:
         self._conditions = conditions
@@ -49,6 +53,22 @@ class RowSource(ABC):
     def there(self, parent: Row) -> list[There]:
         """The rows below `parent`, no key twice. Raises like `Snapshot.get`."""
 
+    def add(self, parent: Row, node: Object, number: int, staging: Staging) -> There:
+        """Stage a new row with its defaults (`Object.create`); `number` is what it is going to be.
+
+        Raises:
+            ValueFault: the system has no room for it.
+        """
+        raise ValueFault("no row can be created here")
+
+    def remove(self, row: Row, staging: Staging) -> None:
+        """Stage that `row` goes.
+
+        Raises:
+            ValueFault: this one cannot.
+        """
+        raise ValueFault("this row cannot be deleted")
+
     def _chosen(self, rows: Sequence[There]) -> list[There]:
         found: dict[str, There] = {}
         for row in rows:
@@ -58,12 +78,27 @@ class RowSource(ABC):
 
 
 class SectionRows(RowSource):
-    """Every section of one type is a row; its name is the key."""
+    """Every section of one type is a row; its name is the key.
 
-    def __init__(self, package: str, kind: str, conditions: Sequence[Condition] = ()) -> None:
+    A section may serve several tables. With `forget` a row is deleted by setting these options ("" deletes one);
+    the section goes too where nothing but those and `bare` are left of it.
+    """
+
+    creates = True
+
+    def __init__(
+        self,
+        package: str,
+        kind: str,
+        conditions: Sequence[Condition] = (),
+        forget: Mapping[str, str] | None = None,
+        bare: Sequence[str] = (),
+    ) -> None:
         super().__init__(conditions)
         self.package = package
         self.kind = kind
+        self._forget = forget
+        self._bare = frozenset(bare)
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -72,6 +107,22 @@ class SectionRows(RowSource):
     def there(self, parent: Row) -> list[There]:
         sections = parent.view.snapshot.package(self.package).of_type(self.kind)
         return self._chosen([There(s.name, s, parent.item, True) for s in sections])
+
+    def add(self, parent: Row, node: Object, number: int, staging: Staging) -> There:
+        options = {k: v if isinstance(v, list) else str(v) for k, v in (node.create or {}).items()}
+        name = _free_name(parent, self.package, node.section_name, number)
+        section = staging.add_section(self.package, self.kind, name, options)
+        return There(section.name, section, None, True)
+
+    def remove(self, row: Row, staging: Staging) -> None:
+        if row.section is None:
+            raise ValueFault("not a section")
+        if self._forget is None or row.section.options.keys() <= self._forget.keys() | self._bare:
+            staging.delete_section(self.package, row.section)
+            return
+        for option, value in self._forget.items():
+            staging.set_option(self.package, row.section, option, value)
+        row.view.forget_rows()
 
 
 class ReplyRows(RowSource):
@@ -165,6 +216,14 @@ class FixedRows(RowSource):
         if not parent.meets(self._around):
             return []
         return [There(key, parent.section, parent.item) for key in self._keys]
+
+
+def _free_name(row: Row, package: str, prefix: str, number: int) -> str:
+    """A section name that nobody has; numbers are not used again, so neither are names."""
+    taken = row.view.snapshot.package(package).sections
+    while (name := f"{prefix}_{number}") in taken:
+        number += 1
+    return name
 
 
 def _field(row: There, name: str) -> str:

@@ -34,7 +34,6 @@ from cwmp.datamodel.reading import Reader, probe
 from cwmp.datamodel.snapshot import Need, SourceFailed, Unread
 from cwmp.datamodel.sources import Reference
 from cwmp.datamodel.staging import Staging
-from cwmp.datamodel.tables import SectionRows
 from cwmp.datamodel.tree import Object, Parameter, Row, View
 from cwmp.datamodel.types import TypeFault, ValueFault, split_list
 from cwmp.datamodel.watching import Watch
@@ -178,7 +177,7 @@ class Writer:
                 return Added(answer["instance"], answer["status"])
             target = resolve(self._reader.model, args.object_name)
             node, rows = target.node, target.node.rows
-            if not target.table or node.create is None or not isinstance(rows, SectionRows):
+            if not target.table or node.create is None or rows is None:
                 raise InvalidName(args.object_name, "no row can be created here")
             view, (parent, there) = await self._reader.look(
                 node.way_needs(), lambda v: (row := target.row(v), v.rows(node, row))
@@ -187,19 +186,17 @@ class Writer:
                 raise Fault(FaultCode.RESOURCES_EXCEEDED, f"{args.object_name} has {len(there)} rows already")
             staging = Staging(view)
             number = self._journal.instances.peek(args.object_name)
-            options = {k: v if isinstance(v, list) else str(v) for k, v in node.create.items()}
             try:
-                section = staging.add_section(
-                    rows.package, rows.kind, _free_name(view, rows.package, node, number), options
-                )
+                new = rows.add(parent, node, number, staging)
             except ValueFault as fault:
                 raise Fault(FaultCode.RESOURCES_EXCEEDED, f"{args.object_name}: {fault}") from None
-            if section.name not in {t.key for t in rows.there(parent)}:
+            if new.key not in {t.key for t in rows.there(parent)}:
                 raise Fault(
                     FaultCode.INTERNAL_ERROR, f"the mapping of {node.template} creates what is no row of it"
                 )
             await self._before(staging, args.parameter_key)
-            entry = self._journal.instances.add(args.object_name, section.name, section.options)
+            options = new.section.options if new.is_section and new.section is not None else None
+            entry = self._journal.instances.add(args.object_name, new.key, options)
             answer, change = await self._commit(
                 staging, [args.object_name], args.parameter_key, request_id, (), instance=entry.number
             )
@@ -218,7 +215,7 @@ class Writer:
                 return Applied(answer["status"])
             target = resolve(self._reader.model, args.object_name)
             node, rows = target.node, target.node.rows
-            if target.table or target.parameter is not None or not isinstance(rows, SectionRows):
+            if target.table or target.parameter is not None or rows is None:
                 raise InvalidName(args.object_name, "not a row of a table")
             if not node.delete:
                 raise InvalidName(args.object_name, "rows of this table cannot be deleted")
@@ -241,9 +238,10 @@ class Writer:
             for holder, parameter, text in holders:
                 left = ",".join(p for p in split_list(text) if p != path)
                 parameter.source.write(holder, left, staging)
-            if row.section is None:
-                raise InvalidName(args.object_name, "not a section")
-            staging.delete_section(rows.package, row.section)
+            try:
+                rows.remove(row, staging)
+            except ValueFault as fault:
+                raise InvalidName(args.object_name, str(fault)) from None
             await self._before(staging, args.parameter_key)
             table, _, number = path.rpartition(".")
             removed = [
@@ -486,14 +484,6 @@ def _holders(
                 continue
             if path in split_list(text):
                 yield row, parameter, text
-
-
-def _free_name(view: View, package: str, node: Object, number: int) -> str:
-    """A section name that nobody has; numbers are not used again, so neither are names."""
-    taken = view.snapshot.package(package).sections
-    while (name := f"{node.section_name}_{number}") in taken:
-        number += 1
-    return name
 
 
 def _summary(faults: list[ParameterFault], total: int) -> str:
