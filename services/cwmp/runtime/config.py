@@ -18,6 +18,7 @@ PACKAGE = "cwmp"
 
 _INTEGER = re.compile(r"[+-]?\d{1,10}")
 _URL = re.compile(r"https?://[^\s/?#]+[^\s]*", re.IGNORECASE)
+_PROXY = re.compile(r"http://[^\s/?#]*[^\s/?#@]/?", re.IGNORECASE)
 _OPTION_LINE = re.compile(r"\s*(?:option|list)\s+['\"]?([A-Za-z0-9_]+)")
 
 
@@ -39,6 +40,14 @@ class Config:
     connection_request_path: str = ""
     connection_request_username: str = ""
     connection_request_password: str = ""
+    udp_connection_request_port: int = 7547
+    stun_enable: bool = False
+    stun_server_address: str = ""
+    stun_server_port: int = 3478
+    stun_username: str = ""
+    stun_password: str = ""
+    stun_minimum_keep_alive_period: int = 30
+    stun_maximum_keep_alive_period: int = -1
     retry_minimum_wait_interval: int = 5
     retry_interval_multiplier: int = 2000
     heartbeat_enable: bool = False
@@ -58,6 +67,8 @@ class Config:
     session_timeout: int = 60
     http_timeout: int = 60
     http_compression: str = "Disabled"
+    http_proxy: str = ""
+    no_proxy: str = ""
     ca_file: str = ""
     client_certificate: str = ""
     client_key: str = ""
@@ -150,6 +161,12 @@ def _items(pattern: str, advice: str) -> Callable[[str], tuple[str, ...]]:
     return convert
 
 
+def _proxy(text: str) -> str:
+    if text and not (len(text) <= 2048 and _PROXY.fullmatch(text)):
+        raise ValueError("use a URL like http://user:password@host:port/")
+    return text
+
+
 _DATE_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?"
 _DATE_TIME_ADVICE = "use a dateTime like 2026-01-31T03:00:00Z"
 _FILE_TYPE = (
@@ -171,6 +188,14 @@ OPTIONS: dict[str, Callable[[str], Any]] = {
     "connection_request_path": _matching(r"[A-Za-z0-9._~/-]{0,128}", "use letters, digits and . _ ~ / -"),
     "connection_request_username": _text(256),
     "connection_request_password": _text(256),
+    "udp_connection_request_port": _integer(0, 65535),
+    "stun_enable": _boolean,
+    "stun_server_address": _matching(r"[^\s/]{0,256}", "use a host name or an address"),
+    "stun_server_port": _integer(0, 65535),
+    "stun_username": _text(256),
+    "stun_password": _text(256),
+    "stun_minimum_keep_alive_period": _integer(0, 2**32 - 1),
+    "stun_maximum_keep_alive_period": _integer(-1, 2**31 - 1),
     "retry_minimum_wait_interval": _integer(1, 65535),
     "retry_interval_multiplier": _integer(1000, 65535),
     "heartbeat_enable": _boolean,
@@ -190,6 +215,8 @@ OPTIONS: dict[str, Callable[[str], Any]] = {
     "session_timeout": _integer(30, 3600),
     "http_timeout": _integer(30, 3600),
     "http_compression": _matching("Disabled|GZIP|Deflate", "use Disabled, GZIP or Deflate"),
+    "http_proxy": _proxy,
+    "no_proxy": _text(1024),
     "ca_file": _text(256),
     "client_certificate": _text(256),
     "client_key": _text(256),

@@ -77,6 +77,16 @@ const OPTIONS = [
 	[ 'request', 'connection_request_port', 'value', _('Port'), _('0: any free one.'), { validate: whole(0, 65535), placeholder: '7547' } ],
 	[ 'request', 'connection_request_path', 'value', _('Path'), _('In the URL that the ACS is told. Empty: a random one.'), {
 		validate: matching(/^[A-Za-z0-9._~/-]{0,128}$/, _('Use up to 128 letters, digits and . _ ~ / -')) } ],
+	[ 'request', 'udp_connection_request_port', 'value', _('UDP port'), _('For an ACS that asks by UDP. 0: none.'), { validate: whole(0, 65535), placeholder: '7547' } ],
+	[ 'request', 'stun_enable', 'flag', _('STUN'), _('Keep the UDP port reachable through a NAT in front of this router.'), { initial: '0' } ],
+	[ 'request', 'stun_server_address', 'value', _('STUN server'), _('Empty: the host of the ACS.'), {
+		validate: matching(/^[^\s/]{0,256}$/, _('Use a host name or an address.')) } ],
+	[ 'request', 'stun_server_port', 'value', _('STUN port'), '', { validate: whole(0, 65535), placeholder: '3478' } ],
+	[ 'request', 'stun_username', 'value', _('STUN user name'), '', { validate: text(256) } ],
+	[ 'request', 'stun_password', 'secret', _('STUN password'), '', { validate: text(256) } ],
+	[ 'request', 'stun_minimum_keep_alive_period', 'value', _('Keep-alive, at least'), _('Seconds between messages to the STUN server.'), { validate: whole(0, 4294967295), placeholder: '30' } ],
+	[ 'request', 'stun_maximum_keep_alive_period', 'value', _('Keep-alive, at most'), _('Seconds; -1: as long as the NAT remembers this router.'), {
+		validate: value => value == '-1' || whole(0, 2147483647)(value), placeholder: '-1' } ],
 
 	[ 'device', 'manufacturer', 'value', _('Manufacturer'), '', { validate: text(64) } ],
 	[ 'device', 'manufacturer_oui', 'value', _('Manufacturer OUI'), _('Six upper-case hexadecimal digits.'), {
@@ -90,6 +100,9 @@ const OPTIONS = [
 	[ 'service', 'session_timeout', 'value', _('Session time limit'), _('Seconds without a word from the ACS.'), { validate: whole(30, 3600), placeholder: '60' } ],
 	[ 'service', 'http_timeout', 'value', _('HTTP time limit'), _('Seconds for each connection and each answer.'), { validate: whole(30, 3600), placeholder: '60' } ],
 	[ 'service', 'http_compression', 'list', _('HTTP compression'), _('How requests are compressed; an ACS that refuses it gets them plain.'), { choices: [ 'Disabled', 'GZIP', 'Deflate' ], initial: 'Disabled' } ],
+	[ 'service', 'http_proxy', 'value', _('HTTP proxy'), _('For the ACS and for file servers, as in http://user:password@proxy.example.com:3128/.'), {
+		validate: matching(/^http:\/\/[^\s/?#]*[^\s/?#@]\/?$/i, _('Use a URL like http://user:password@host:port/')) } ],
+	[ 'service', 'no_proxy', 'value', _('Without proxy'), _('Hosts, addresses and networks that are reached directly.'), { validate: text(1024) } ],
 	[ 'service', 'log_level', 'list', _('Log'), _('How much is logged; read it with logread | grep cwmp.'), { choices: [ 'debug', 'info', 'warning', 'error' ], initial: 'info' } ],
 	[ 'service', 'compatibility', 'flag', _('Object tr069'), _('Offer the ubus object tr069 with the methods of other clients.'), { initial: '0' } ]
 ];
