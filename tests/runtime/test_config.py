@@ -52,6 +52,7 @@ config cwmp
         ("connection_request_path", "a b", "letters, digits"),
         ("interface", "the wan", "UCI network interface"),
         ("http_proxy", "https://proxy/", "http://user:password@host:port/"),
+        ("http_proxy", "http://proxy:99999/", "http://user:password@host:port/"),
         ("http_proxy", "http://user@/", "http://user:password@host:port/"),
         ("stun_maximum_keep_alive_period", "-2", "from -1 to"),
         ("heartbeat_interval", "29", "from 30 to 4294967295"),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ubuskit.uci import PackageNotFound, Section, Uci, UciError
 
@@ -162,8 +163,13 @@ def _items(pattern: str, advice: str) -> Callable[[str], tuple[str, ...]]:
 
 
 def _proxy(text: str) -> str:
+    advice = "use a URL like http://user:password@host:port/"
     if text and not (len(text) <= 2048 and _PROXY.fullmatch(text)):
-        raise ValueError("use a URL like http://user:password@host:port/")
+        raise ValueError(advice)
+    try:
+        urlsplit(text).port  # noqa: B018  # this is what finds a bad one
+    except ValueError:
+        raise ValueError(advice) from None
     return text
 
 

@@ -19,6 +19,7 @@ from cwmp.contract import datamodel as dm
 from cwmp.contract.session import STATE, State
 from cwmp.runtime import Config, Runtime, tls
 from cwmp.runtime.clock import CLOCK_IS_SET
+from cwmp.runtime.dial import Dialler
 from cwmp.runtime.url import Url
 from cwmp.session import events as ev
 from cwmp.session import runner, soap
@@ -86,6 +87,8 @@ class Sessions:
         self._door = door
         self._moment = moment
         self._another_device = another_device
+        self._dialler = Dialler()
+        self._dialled_by = ("", "")
         self._offer = soap.VERSIONS[-1]
         self._plain_for: str | None = None  # the ACS that refused compression
         self._reached: bool | None = None
@@ -196,6 +199,7 @@ class Sessions:
             tls=lambda: self._tls_context(config),
             timeout=float(config.http_timeout),
             log=self._log,
+            dialler=self._dialler_for(config),
             trace=self.trace,
             coding="" if self._plain_for == config.acs_url else CODINGS.get(config.http_compression, ""),
         )
@@ -226,12 +230,21 @@ class Sessions:
             return runner.Outcome(False, f"the session lasted longer than {_LONGEST_SESSION:g} s")
         finally:
             self._door.connected_from(transport.local_address)
-            self._reached = bool(transport.local_address)
+            self._reached = transport.reached
             self.statistics.requests += requests.count
             if transport.coding_refused:
                 self._plain_for = config.acs_url
             self._offer = _next_offer(engine, self._offer)
             await transport.aclose()
+
+    def _dialler_for(self, config: Config) -> Dialler:
+        """One for as long as the proxy is the same; what is known of addresses stays beyond that."""
+        if self._dialled_by != (config.http_proxy, config.no_proxy):
+            self._dialled_by = (config.http_proxy, config.no_proxy)
+            self._dialler = Dialler(
+                proxy=config.http_proxy, no_proxy=config.no_proxy, book=self._dialler.book
+            )
+        return self._dialler
 
     def _tls_context(self, config: Config) -> ssl.SSLContext:
         unset = time.time() < CLOCK_IS_SET

@@ -13,6 +13,13 @@ from cwmp.session.discovery import Discovery
 _DISCOVERY_VERSION = 1
 
 
+def _password_in(url: str) -> str:
+    try:
+        return Url.parse(url).password if url else ""
+    except ValueError:
+        return ""
+
+
 class Settings:
     """One configuration at a time, taken up between sessions. `durably` runs a change of what is on flash."""
 
@@ -46,11 +53,10 @@ class Settings:
     @property
     def secrets(self) -> list[str]:
         """What must not be seen in a trace, wherever it occurs."""
-        try:
-            in_url = Url.parse(self.config.acs_url).password
-        except ValueError:
-            in_url = ""
-        return [s for s in (self.config.password, self.config.connection_request_password, in_url) if s]
+        config = self.config
+        in_urls = (_password_in(config.acs_url), _password_in(config.http_proxy))
+        own = (config.password, config.connection_request_password, config.stun_password)
+        return [secret for secret in (*own, *in_urls) if secret]
 
     def heard(self, message: Mapping[str, Any]) -> bool:
         """A DHCP client has told something; whether it changes anything."""
