@@ -7,27 +7,35 @@ the same, they are what the ACS has.
 
 `0 BOOTSTRAP` begins anew: nothing counts as a change, and what is watched is counted from there. `14 HEARTBEAT`
 tells nothing, so nothing is confirmed by it.
+
+The ACS may name further parameters, each for some events or all (TR-181 ManagementServer.InformParameter): they are
+added where the Inform reports no change, since one that does must have the mandated ones only (A.3.3.1).
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cwmp.contract.datamodel import GetInform, Inform
 from cwmp.datamodel.journal import Journal
-from cwmp.datamodel.paths import resolve
+from cwmp.datamodel.paths import InvalidName, resolve
 from cwmp.datamodel.reading import Reader, probe
 from cwmp.datamodel.snapshot import Need, SourceFailed, Unread
 from cwmp.datamodel.tree import Object, Parameter, View
+from cwmp.datamodel.types import split_list
 from cwmp.datamodel.watching import Watch, Watched, values_of
 
 _DEVICE_INFO = "Device.DeviceInfo."
 _IDENTITY = ("Manufacturer", "ManufacturerOUI", "ProductClass", "SerialNumber")
 _BOOTSTRAP = "0 BOOTSTRAP"
+_VALUE_CHANGE = "4 VALUE CHANGE"
 _HEARTBEAT = "14 HEARTBEAT"
+_ASKED_FOR = "Device.ManagementServer.InformParameter.{i}."
+_NOTHING = "nothing"
+"""The token of an Inform by which the ACS learns nothing."""
 _MAX_TOKENS = 8
 _MAX_CHANGES = 512
 _MAX_TEXT = 128 << 10
@@ -39,6 +47,7 @@ class _Found:
     identity: Mapping[str, str]
     forced: Mapping[str, str]
     watched: Mapping[str, str]
+    asked_for: Mapping[str, str]
 
 
 class Informer:
@@ -56,15 +65,13 @@ class Informer:
 
         A value that cannot be read is the one the ACS knows, so that a source that fails is no change.
         """
-        found = await self._read()
+        found = await self._read(args.events)
         values = dict(found.forced)
         confirmed = dict(values)
         changed = False
         if _BOOTSTRAP in args.events:
             confirmed |= found.watched
-        elif _HEARTBEAT in args.events:
-            confirmed = {}
-        else:
+        elif _HEARTBEAT not in args.events:
             acked = self._journal.acked
             self._watch.notice(found.watched)
             news = [
@@ -76,11 +83,18 @@ class Informer:
             changed = bool(news or more)
             if changed:
                 self._log.info("changed since the last Inform: %s", ", ".join([*news, *more][:20]))
+        if _HEARTBEAT in args.events:
+            return self._made(found, values, changed=False, token=_NOTHING)
         token = _token(values)
         self._given.pop(token, None)
         self._given[token] = confirmed
         while len(self._given) > _MAX_TOKENS:
             del self._given[next(iter(self._given))]
+        if not changed and _VALUE_CHANGE not in args.events:
+            values = {**found.asked_for, **values}
+        return self._made(found, values, changed=changed, token=token)
+
+    def _made(self, found: _Found, values: Mapping[str, str], *, changed: bool, token: str) -> Inform:
         manufacturer, oui, product_class, serial = [found.identity.get(name, "") for name in _IDENTITY]
         return Inform(
             manufacturer,
@@ -96,9 +110,11 @@ class Informer:
 
     async def informed(self, token: str) -> None:
         """The ACS has the values of this token. One that nobody knows any more changes nothing."""
+        if token == _NOTHING:
+            return
         confirmed = self._given.get(token)
         if confirmed is None:
-            found = await self._read()
+            found = await self._read([])
             confirmed = {**found.forced, **self._changes(found)}
             if _token(confirmed) != token:
                 return
@@ -118,7 +134,7 @@ class Informer:
                 values[path] = found.watched[path]
         return values
 
-    async def _read(self) -> _Found:
+    async def _read(self, events: Sequence[str]) -> _Found:
         forced = list(self._reader.model.informs())
         info = self._reader.model.find(_DEVICE_INFO)
         identity = [(info, info.parameters[n]) for n in _IDENTITY if info and n in info.parameters]
@@ -128,12 +144,46 @@ class Informer:
             needs |= parameter.source.needs
         for one in watched:
             needs |= one.needs()
-        view, watched_values = await self._reader.look(needs, lambda v: _all(v, forced + identity, watched))
+        table = None if _HEARTBEAT in events else self._reader.model.find(_ASKED_FOR)
+        if table is not None:
+            needs |= table.way_needs() | table.needs()
+
+        def visit(view: View) -> tuple[dict[str, str], dict[str, str]]:
+            return _all(view, forced + identity, watched), self._asked_for(view, table, events)
+
+        view, (watched_values, asked_for) = await self._reader.look(needs, visit)
         return _Found(
             {p.name: self._value(view, o, p) for o, p in identity},
             {f"{o.template}{p.name}": self._value(view, o, p) for o, p in forced},
             watched_values,
+            asked_for,
         )
+
+    def _asked_for(self, view: View, table: Object | None, events: Sequence[str]) -> dict[str, str]:
+        """The parameters of enabled InformParameter rows for one of these events; as many as fit."""
+        found: dict[str, str] = {}
+        size = 0
+        for name in _names_for(view, table, events):
+            try:
+                target = resolve(self._reader.model, name, wildcards=True)
+                rows = target.rows(view)
+            except (InvalidName, SourceFailed):
+                continue
+            if (parameter := target.parameter) is None:
+                continue
+            for row in rows:
+                try:
+                    value = parameter.value(row)
+                except (Unread, SourceFailed):
+                    continue
+                size += len(row.path) + len(value)
+                if len(found) >= _MAX_CHANGES or size > _MAX_TEXT:
+                    self._log.warning(
+                        "InformParameter names more than an Inform may carry: some are left out"
+                    )
+                    return found
+                found[f"{row.path}{parameter.name}"] = value
+        return found
 
     def _value(self, view: View, node: Object, parameter: Parameter) -> str:
         try:
@@ -153,6 +203,17 @@ def _all(view: View, wanted: list[tuple[Object, Parameter]], watched: list[Watch
     for node, parameter in wanted:
         probe(view.only(node), (parameter,))
     return values_of(view, watched)
+
+
+def _names_for(view: View, table: Object | None, events: Sequence[str]) -> Iterator[str]:
+    """ParameterName of the rows that are for one of `events`; an empty EventList is for all."""
+    if table is None:
+        return
+    for row in view.every(table):
+        values = {name: parameter.value(row) for name, parameter in table.parameters.items()}
+        wanted = split_list(values["EventList"])
+        if values["Enable"] == "true" and values["ParameterName"] and (not wanted or {*wanted} & {*events}):
+            yield values["ParameterName"]
 
 
 def _token(values: Mapping[str, str]) -> str:

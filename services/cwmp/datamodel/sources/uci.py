@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from cwmp.datamodel.tree import Row
 
 
-def find_section(snapshot: Snapshot, name: SectionName) -> Section | None:
-    """The section that `name` names, if it is there. Raises like `Snapshot.get`."""
+def find_section(snapshot: Snapshot, name: SectionName, row: Row | None = None) -> Section | None:
+    """The section that `name` names for `row`, if it is there. Raises like `Snapshot.get`."""
     package = snapshot.package(name.package)
     if name.name:
         return package.sections.get(name.name)
     sections = package.of_type(name.kind)
+    if name.value is not None:
+        value = None if row is None else name.value.render(row)
+        return next((s for s in sections if value and s.options.get(name.option) == value), None)
     return sections[name.index] if name.index < len(sections) else None
 
 
@@ -55,7 +58,7 @@ class UciOption(Source):
         return self.needs_
 
     def read(self, row: Row) -> Any:
-        section = row.section if self._where is None else find_section(row.view.snapshot, self._where)
+        section = row.section if self._where is None else find_section(row.view.snapshot, self._where, row)
         if section is None:
             return None
         value = section.options.get(self._option)
@@ -66,7 +69,7 @@ class UciOption(Source):
 
     def write(self, row: Row, text: str, staging: Staging) -> None:
         (package,) = {need.name for need in self.needs_}
-        section = row.section if self._where is None else staging.section(self._where)
+        section = row.section if self._where is None else staging.section(self._where, row)
         if section is None:
             raise ValueFault("the section is not there")
         value: str | list[str] = self._value(section, text)
@@ -87,7 +90,8 @@ class UciOption(Source):
         if self._as_list:
             items = split_list(text)
             if isinstance(old, str) and (old or not items):
-                return " ".join(items) if split_raw(old) != items else old
+                between = "," if "," in old or any(" " in item for item in items) else " "
+                return between.join(items) if split_raw(old) != items else old
             return items
         return text
 
