@@ -125,12 +125,16 @@ def answer(post: Post) -> Reply:
 
 @dataclass
 class Acs:
-    """Its `handler` decides about every POST; `posts` are what came, oldest first."""
+    """Its `handler` decides about every POST; `posts` are what came, oldest first.
+
+    `met` are the addresses at which connections came in, without TLS.
+    """
 
     port: int = 0
     handler: Handler = answer
     posts: list[Post] = field(default_factory=list)
     connections: int = 0
+    met: list[str] = field(default_factory=list)
     _changed: trio.Event = field(default_factory=trio.Event)
     secure: bool = False
 
@@ -167,6 +171,8 @@ class Acs:
     async def handle(self, stream: trio.abc.Stream) -> None:
         self.connections += 1
         number = self.connections
+        if isinstance(stream, trio.SocketStream):
+            self.met.append(stream.socket.getsockname()[0])
         http = h11.Connection(h11.SERVER)
         try:
             while True:
@@ -221,13 +227,15 @@ class Acs:
         await stream.send_all(data)
 
 
-async def start_acs(nursery: trio.Nursery, context: ssl.SSLContext | None = None) -> Acs:
+async def start_acs(
+    nursery: trio.Nursery, context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> Acs:
     """An ACS on loopback that runs in `nursery`, with TLS if there is a context."""
     acs = Acs(secure=context is not None)
     if context is None:
-        serve = partial(trio.serve_tcp, acs.handle, 0, host="127.0.0.1")
+        serve = partial(trio.serve_tcp, acs.handle, 0, host=host)
     else:
-        serve = partial(trio.serve_ssl_over_tcp, acs.handle, 0, context, host="127.0.0.1")
+        serve = partial(trio.serve_ssl_over_tcp, acs.handle, 0, context, host=host)
     listeners = await nursery.start(serve)
     socket = getattr(listeners[0], "transport_listener", listeners[0]).socket
     acs.port = socket.getsockname()[1]

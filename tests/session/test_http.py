@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import hashlib
 import logging
 import re
+import socket
 import ssl
 import zlib
 from collections.abc import Awaitable, Callable
@@ -18,6 +20,7 @@ import trio
 import trustme
 
 from cwmp.runtime import tls
+from cwmp.runtime.dial import Dialler
 from cwmp.runtime.url import Url
 from cwmp.session import soap
 from cwmp.session.http import Transport, TransportError
@@ -36,6 +39,7 @@ def transport(
     ca_file: str = "",
     timeout: float = 10.0,
     coding: str = "",
+    dialler: Dialler | None = None,
     **context: Any,
 ) -> Transport:
     """`context` goes to `tls.client_context`."""
@@ -47,6 +51,7 @@ def transport(
         timeout=timeout,
         log=LOG,
         coding=coding,
+        dialler=dialler,
     )
 
 
@@ -625,3 +630,60 @@ async def test_tls_acs_that_closes_after_each_response(tls_acs: StartTls, ca_fil
         await trio.testing.wait_all_tasks_blocked(0.01)
     await http.aclose()
     assert [p.connection for p in acs.posts] == [1, 2, 3]
+
+
+async def test_a_plain_proxy_gets_the_whole_url_and_its_own_credentials(
+    acs: Acs, nursery: trio.Nursery
+) -> None:
+    """The proxy here is a server that answers in the ACS's place."""
+
+    def handler(post: Post) -> Reply:
+        if "proxy-authorization" not in post.headers:
+            return Reply(407, b"no", (("Proxy-Authenticate", 'Basic realm="p"'),))
+        return challenge(post, DIGEST)
+
+    acs.handler = handler
+    dialler = Dialler(proxy=f"http://pu:pp@127.0.0.1:{acs.port}/", no_proxy="127.0.0.1")
+    http = transport("http://acs.invalid/cwmp?x=1", username="u", password="p", dialler=dialler)
+    assert await post(http) == b"ok"
+    assert await post(http, None) == b"ok"
+    await http.aclose()
+    assert {p.target for p in acs.posts} == {"http://acs.invalid/cwmp?x=1"}
+    assert {p.host for p in acs.posts} == {"acs.invalid"}
+    given = [(p.headers.get("proxy-authorization"), p.headers.get("authorization", "")) for p in acs.posts]
+    ours = f"Basic {base64.b64encode(b'pu:pp').decode()}"
+    assert [proxy for proxy, _ in given] == [None, ours, ours, ours]
+    assert [acs[:6] for _, acs in given] == ["", "", "Digest", "Digest"]
+    assert 'uri="/cwmp?x=1"' in given[2][1]
+    acs.handler = lambda _: Reply(407, headers=(("Proxy-Authenticate", 'Basic realm="p"'),))
+    http = transport("http://acs.invalid/", dialler=Dialler(proxy=f"http://a:b@127.0.0.1:{acs.port}/"))
+    await refused(http, r"proxy 127\.0\.0\.1:\d+: it did not accept our authentication")
+    direct = transport(acs.url, dialler=dialler)
+    await refused(direct, "answered 407")
+
+
+async def test_a_session_stays_at_the_address_it_began_with(nursery: trio.Nursery) -> None:
+    """The name has two addresses; the ACS closes after each response."""
+    acs = await start_acs(nursery, host="0.0.0.0")
+    acs.handler = lambda _: Reply(body=b"x", close=True)
+
+    class Names(trio.abc.HostnameResolver):
+        asked = 0
+
+        async def getaddrinfo(self, host: Any, port: Any, *_: Any, **__: Any) -> list[Any]:
+            self.asked += 1
+            address = f"127.0.0.{self.asked + 1}"  # another one each time
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+        async def getnameinfo(self, sockaddr: Any, flags: int) -> tuple[str, str]:
+            raise OSError
+
+    trio.socket.set_custom_hostname_resolver(Names())
+    http = transport(f"http://acs.example:{acs.port}/acs")
+    for _ in range(3):
+        assert await post(http) == b"x"
+        await trio.testing.wait_all_tasks_blocked(0.01)
+    await http.aclose()
+    assert [p.connection for p in acs.posts] == [1, 2, 3]
+    assert acs.met == ["127.0.0.2"] * 3
+    assert http.reached
