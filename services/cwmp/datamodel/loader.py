@@ -33,6 +33,7 @@ from cwmp.datamodel.sources import (
     UbusContext,
     UbusReply,
     UciOption,
+    Unchanging,
 )
 from cwmp.datamodel.sources.base import AliasOf
 from cwmp.datamodel.template import (
@@ -55,6 +56,7 @@ _OBJECT_KEYS = frozenset(
         "service",
         "rows",
         "let",
+        "like",
         "create",
         "create_name",
         "delete",
@@ -160,6 +162,7 @@ class _Builder:
                 self._guard(file, template, "", lambda f=file, t=template: self._object(f, t))
         for file in self._files:
             for template, table in file.tables.items():
+                self._guard(file, template, "", lambda f=file, t=template: self._liken(f, t))
                 node = None if self._is_broken(template) else self._model.find(template)
                 if node is None:
                     continue
@@ -301,11 +304,11 @@ class _Builder:
         return _Scope()
 
     def _row_source(self, spec: dict[str, Any], scope: _Scope, node: Object) -> tables.RowSource:
-        kinds = [k for k in ("uci", "ubus", "file", "keys", "service") if k in spec]
+        kinds = [k for k in ("uci", "ubus", "file", "keys", "service", "python") if k in spec]
         if len(kinds) != 1 or (unknown := set(spec) - {*kinds, "where", "key", "columns"}):
             raise MappingError(
                 f"there is no '{min(unknown)}' in rows" if len(kinds) == 1
-                else "rows come from one of uci, ubus, file, keys, service"
+                else "rows come from one of uci, ubus, file, keys, service, python"
             )  # fmt: skip
         where = conditions(spec.get("where", []))
         match kinds[0]:
@@ -317,6 +320,11 @@ class _Builder:
                 return tables.FixedRows(spec["keys"], where)
             case "service":
                 return tables.OwnedRows(_text(spec["service"]), node.template, where)
+            case "python":
+                rows = _imported(_text(spec["python"]))
+                if not isinstance(rows, tables.RowSource):
+                    raise MappingError(f"{spec['python']} is no RowSource (tables.py)")
+                return rows
         columns = spec.get("columns", [])
         if spec.get("key") not in columns:
             raise MappingError("rows of a file need columns and a key that is one of them")
@@ -328,6 +336,18 @@ class _Builder:
                 raise MappingError(f"'{text}' needs a ubus call in an object around it")
             return Below(scope.ubus, reply_path(text))
         return UbusContext(ubus_call(text), owner)
+
+    def _liken(self, file: MappingFile, template: str) -> None:
+        """Take over the parameters of another object, as if they were written here."""
+        table = file.tables[template]
+        if "like" not in table:
+            return
+        model = next((f.tables[table["like"]] for f in self._files if table["like"] in f.tables), None)
+        if model is None or "like" in model:
+            raise MappingError(f"there is no object {table['like']} with parameters of its own", "like")
+        for name, spec in model.items():
+            if name[0].isupper():
+                table.setdefault(name, spec)
 
     # Parameters
 
@@ -347,13 +367,15 @@ class _Builder:
             raise MappingError("a path has at most 256 characters")
         kind = _type(spec)
         scope = self._scopes[file.label, node.template]
-        source = self._source(spec, scope, node, name, is_list=kind.is_list)
+        source = self._source(spec, scope, node, name, is_list=kind.is_list and kind.items != 1)
         strong, weak = spec.get("strong"), spec.get("weak")
         reference = None
         if (target := strong or weak) and not isinstance(source, (ServiceOwned, PythonCode)):
             paths = (target,) if isinstance(target, str) else tuple(target)
             source = reference = Reference(source, paths, spec.get("match", ""), is_list=kind.is_list)
         write = spec.get("write", False)
+        if write == "same":
+            source, write = Unchanging(source, kind, _scalar(spec.get("default", kind.null))), True
         if write and not source.writable:
             raise MappingError("it cannot be writable: its source, or its map, only reads")
         default = spec.get("default")
@@ -371,7 +393,7 @@ class _Builder:
             write_if=() if isinstance(write, bool) else conditions(write),
             hidden=bool(spec.get("hidden") or spec.get("secured")),
             inform=bool(spec.get("inform")),
-            strong=strong if isinstance(strong, str) else "",
+            strong=(strong,) if isinstance(strong, str) else tuple(strong or ()),
             notify=_notify(spec, node),
             origin=file.label,
         )
@@ -448,11 +470,7 @@ class _Builder:
         return RowItem(() if text == "key" else reply_path(f".{text.removeprefix('.')}"))
 
     def _python(self, spec: Any, _scope: _Scope, _node: Object, _name: str, _is_list: bool) -> Source:
-        module, _, attribute = _text(spec["python"]).partition(":")
-        try:
-            code = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError, ValueError, SyntaxError) as error:
-            raise MappingError(f"python: {error}") from None
+        code = _imported(_text(spec["python"]))
         if not isinstance(code, Code):
             raise MappingError(f"{spec['python']} has not what it needs: needs, writable, read, write")
         return PythonCode(code)
@@ -477,8 +495,6 @@ class _Builder:
             for table, target in zip(reference.tables, found, strict=True):
                 if target is None or target.rows is None or target.table != table:
                     text = f"it refers to {table}, which is no table of this model"
-                elif "{i}" in table:
-                    text = f"it refers to {table}, a table inside rows: only tables outside of them can be"
                 elif reference.match and reference.match not in (target.parameters | target.lets):
                     text = f"{table}{{i}}. has no parameter and no let {reference.match}"
             if text:
@@ -505,6 +521,15 @@ _SOURCES = {
     "row": _Builder._row,
     "python": _Builder._python,
 }
+
+
+def _imported(name: str) -> Any:
+    """What ``module:attribute`` names."""
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError, SyntaxError) as error:
+        raise MappingError(f"python: {error}") from None
 
 
 def _outermost(node: Object) -> Object:

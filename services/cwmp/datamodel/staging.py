@@ -53,20 +53,36 @@ class Staging:
                 )
         return found
 
-    def section(self, name: SectionName) -> Section:
-        """The section, created where it is not there and its type is known.
+    def section(self, name: SectionName, row: Row | None = None) -> Section:
+        """The section that `name` is for `row`, created where it is not there and its type is known.
 
         Raises:
             ValueFault: it is not there and cannot be created.
         """
-        found = find_section(self._view.snapshot, name)
+        found = find_section(self._view.snapshot, name, row)
         if found is not None:
             return found
         if not name.kind:
             raise ValueFault(f"UCI has no section {name.package}.{name.name}")
+        if name.value is not None:
+            value = None if row is None else name.value.render(row)
+            if not value:
+                raise ValueFault(f"there is no {name.option} to find a section of {name.package} by")
+            return self.add_section(
+                name.package, name.kind, self._free_name(name, f"{_word(name.kind)}_{_word(value)}"),
+                {name.option: value},
+            )  # fmt: skip
         return self.add_section(
             name.package, name.kind, name.name or f"{_word(name.kind)}_{name.index + 1}", {}
         )
+
+    def _free_name(self, name: SectionName, wanted: str) -> str:
+        taken = self._view.snapshot.package(name.package).sections
+        found, count = wanted, 1
+        while found in taken:
+            count += 1
+            found = f"{wanted}_{count}"
+        return found
 
     def add_section(self, package: str, kind: str, name: str, options: dict[str, str | list[str]]) -> Section:
         """A new named section at the end of its package."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cwmp.datamodel.snapshot import Need
 from cwmp.datamodel.sources.service import owned_need
 from cwmp.datamodel.sources.ubus import Below, UbusContext
-from cwmp.datamodel.template import Condition
+from cwmp.datamodel.template import Condition, Template
 from cwmp.datamodel.types import ValueFault
 from ubuskit.uci import Section
 
@@ -69,10 +69,11 @@ class RowSource(ABC):
         """
         raise ValueFault("this row cannot be deleted")
 
-    def _chosen(self, rows: Sequence[There]) -> list[There]:
+    def _chosen(self, rows: Sequence[There], parent: Row | None = None) -> list[There]:
+        conditions = [c if parent is None else c.at(parent) for c in self._conditions]
         found: dict[str, There] = {}
         for row in rows:
-            if all(c.holds(_field(row, c.field)) for c in self._conditions):
+            if all(c.holds(_field(row, c.field)) for c in conditions):
                 found.setdefault(row.key, row)
         return list(found.values())[:_MAX_ROWS]
 
@@ -106,11 +107,14 @@ class SectionRows(RowSource):
 
     def there(self, parent: Row) -> list[There]:
         sections = parent.view.snapshot.package(self.package).of_type(self.kind)
-        return self._chosen([There(s.name, s, parent.item, True) for s in sections])
+        return self._chosen([There(s.name, s, parent.item, True) for s in sections], parent)
 
     def add(self, parent: Row, node: Object, number: int, staging: Staging) -> There:
-        options = {k: v if isinstance(v, list) else str(v) for k, v in (node.create or {}).items()}
         name = _free_name(parent, self.package, node.section_name, number)
+        options = {
+            k: v if isinstance(v, list) else _filled(str(v), name, parent)
+            for k, v in (node.create or {}).items()
+        }
         section = staging.add_section(self.package, self.kind, name, options)
         return There(section.name, section, None, True)
 
@@ -142,10 +146,10 @@ class ReplyRows(RowSource):
     def there(self, parent: Row) -> list[There]:
         root = self._context.root(parent)
         if isinstance(root, dict):
-            return self._chosen([There(str(key), None, value) for key, value in root.items()])
+            return self._chosen([There(str(key), None, value) for key, value in root.items()], parent)
         if not isinstance(root, list):
             return []
-        return self._chosen([There(key, None, item) for item in root if (key := self._key_of(item))])
+        return self._chosen([There(key, None, item) for item in root if (key := self._key_of(item))], parent)
 
     def _key_of(self, item: Any) -> str:
         if isinstance(item, dict):
@@ -174,7 +178,7 @@ class LineRows(RowSource):
             item = dict(zip(self._columns, line.split(), strict=False))
             if key := item.get(self._key):
                 rows.append(There(key, None, item))
-        return self._chosen(rows)
+        return self._chosen(rows, parent)
 
 
 class OwnedRows(RowSource):
@@ -201,7 +205,7 @@ class OwnedRows(RowSource):
                 number, _, name = path[len(table) :].partition(".")
                 if _NUMBER.fullmatch(number):
                     numbers.setdefault(number, {})[name] = value
-        return self._chosen([There(number, None, row) for number, row in numbers.items()])
+        return self._chosen([There(number, None, row) for number, row in numbers.items()], parent)
 
 
 class FixedRows(RowSource):
@@ -216,6 +220,11 @@ class FixedRows(RowSource):
         if not parent.meets(self._around):
             return []
         return [There(key, parent.section, parent.item) for key in self._keys]
+
+
+def _filled(text: str, section: str, parent: Row) -> str:
+    """An option of a new section: ``{section}`` is its own name, other variables are the row's around it."""
+    return Template(text.replace("{section}", section)).render(parent) or ""
 
 
 def _free_name(row: Row, package: str, prefix: str, number: int) -> str:

@@ -8,8 +8,9 @@ condition   ``proto=static|dhcp``, ``mode!=sta`` an option or member of the row;
 reply path  ``.ipv4-address[0].address``         members, ``{variable}``, ``[n]``, ``[member=value]``
 ubus call   ``network.device status {"name": "eth0"} .statistics``
                                                  as on the command line, then the reply path
-UCI name    ``network.lan``, ``network.lan=interface``, ``cwmp.@cwmp[0]``, ``wireless.@wifi-iface``
-                                                 ``=type`` has the section created when it is needed
+UCI name    ``network.lan``, ``network.lan=interface``, ``cwmp.@cwmp[0]``, ``wireless.@wifi-iface``,
+            ``network.@device[name={key}]``      ``=type`` has the section created when it is needed, as have
+                                                 sections that are found by the value of an option
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -68,6 +69,14 @@ class Condition:
     wanted: bool
     exact: frozenset[str]
     prefixes: tuple[str, ...]
+    templates: tuple[Template, ...] = ()
+
+    def at(self, row: Row) -> Condition:
+        """The condition with the variables in it those of `row`; what has no value is nothing that is wanted."""
+        if not self.templates:
+            return self
+        found = (template.render(row) for template in self.templates)
+        return replace(self, exact=self.exact | {v for v in found if v is not None}, templates=())
 
     def holds(self, value: str) -> bool:
         """Whether it holds for the field's `value` ("" where the field is absent)."""
@@ -84,8 +93,9 @@ def condition(text: str) -> Condition:
     return Condition(
         found[1],
         found[2] == "=",
-        frozenset(v for v in values if not v.endswith("*")),
+        frozenset(v for v in values if not v.endswith("*") and "{" not in v),
         tuple(v[:-1] for v in values if v.endswith("*")),
+        tuple(Template(v) for v in values if "{" in v and not v.endswith("*")),
     )
 
 
@@ -221,17 +231,23 @@ def variables_in(value: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SectionName:
-    """A UCI section: by `name`, or the `index`-th of `kind`; `kind` of a named one is for creating it."""
+    """A UCI section: by `name`, or the `index`-th of `kind`, or that of `kind` whose option `option` is `value`.
+
+    `kind` of a named one is for creating it.
+    """
 
     package: str
     name: str = ""
     kind: str = ""
     index: int = 0
+    option: str = ""
+    value: Template | None = None
 
 
 _SECTION = re.compile(
     r"(?P<package>[A-Za-z0-9_-]+)\."
-    r"((?P<name>[A-Za-z0-9_]+)(=(?P<create>[A-Za-z0-9_-]+))?|@(?P<kind>[A-Za-z0-9_-]+)\[(?P<index>\d+)\])"
+    r"((?P<name>[A-Za-z0-9_]+)(=(?P<create>[A-Za-z0-9_-]+))?|@(?P<kind>[A-Za-z0-9_-]+)"
+    r"\[((?P<index>\d+)|(?P<option>[A-Za-z0-9_]+)=(?P<value>[^\]]+))\])"
 )
 _OPTION = re.compile(r"(?P<section>.+)\.(?P<option>[A-Za-z0-9_]+)(\[(?P<index>\d+)\])?")
 
@@ -246,6 +262,8 @@ def section_name(text: str) -> SectionName:
         found["name"] or "",
         found["create"] or found["kind"] or "",
         int(found["index"] or 0),
+        found["option"] or "",
+        Template(found["value"]) if found["option"] else None,
     )
 
 

@@ -68,7 +68,7 @@ class Parameter:
         write_if: Sequence[Condition] = (),
         hidden: bool = False,
         inform: bool = False,
-        strong: str = "",
+        strong: tuple[str, ...] = (),
         notify: Notify = Notify.NORMAL,
         origin: str = "",
     ) -> None:
@@ -371,9 +371,9 @@ class View:
         return self.single(node, self.only(node.parent))
 
     def table(self, template: str) -> list[Row]:
-        """The rows of a table that lies in no other table, like ``Device.IP.Interface.``."""
+        """The rows of a table, like ``Device.IP.Interface.``; of one that lies in rows, those of all of them."""
         node = self.model.find(template)
-        return [] if node is None or node.parent is None else self.rows(node, self.only(node.parent))
+        return [] if node is None or node.parent is None else list(self.every(node))
 
     def by(self, template: str, match: str) -> dict[str, Row]:
         """The rows of such a table by key, or by one of their parameters or variables; the first of equal ones."""

@@ -225,7 +225,7 @@ class Writer:
                 (o, p)
                 for o in self._reader.model.objects()
                 for p in o.parameters.values()
-                if p.strong == node.table and p.source.writable
+                if node.table in p.strong and p.source.writable
             ]
             needs = set(node.way_needs())
             for other, parameter in referring:
@@ -366,8 +366,8 @@ def _gather(view: View, items: list[_Item]) -> None:
                 read(row)
             except (Unread, SourceFailed):
                 continue
-        if parameter.strong:
-            _try_table(view, parameter.strong)
+        for table in parameter.strong:
+            _try_table(view, table)
         for key in row.object.unique:
             if parameter.name in key.parameters and row.parent is not None:
                 _, _, names = tables.setdefault(
@@ -427,10 +427,10 @@ def _why_not_writable(parameter: Parameter) -> str:
 
 
 def _check_reference(view: View, parameter: Parameter, text: str) -> None:
-    paths = {row.path[:-1] for row in view.table(parameter.strong)}
+    paths = {row.path[:-1] for table in parameter.strong for row in view.table(table)}
     for path in split_list(text) if parameter.type.is_list else [text] if text else []:
         if path not in paths:
-            raise ValueFault(f"{path} is not a row of {parameter.strong}")
+            raise ValueFault(f"{path} is not a row of {' or '.join(parameter.strong)}")
 
 
 def _check_unique(view: View, items: list[_Item], staging: Staging) -> None:

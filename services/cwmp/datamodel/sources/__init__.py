@@ -6,7 +6,17 @@ loader's table `SOURCES` gives them their keyword.
 
 from __future__ import annotations
 
-from cwmp.datamodel.sources.base import Const, Converted, Count, FirstOf, Own, RowItem, RowNumber, Source
+from cwmp.datamodel.sources.base import (
+    Const,
+    Converted,
+    Count,
+    FirstOf,
+    Own,
+    RowItem,
+    RowNumber,
+    Source,
+    Unchanging,
+)
 from cwmp.datamodel.sources.code import Code, PythonCode
 from cwmp.datamodel.sources.file import FileText
 from cwmp.datamodel.sources.reference import Reference
@@ -32,5 +42,6 @@ __all__ = [
     "UbusContext",
     "UbusReply",
     "UciOption",
+    "Unchanging",
     "owned_need",
 ]

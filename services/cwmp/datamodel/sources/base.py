@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cwmp.datamodel.conversion import Conversion
 from cwmp.datamodel.snapshot import Need, SourceFailed
 from cwmp.datamodel.template import Step, follow, varies
-from cwmp.datamodel.types import ValueFault
+from cwmp.datamodel.types import Type, ValueFault
 
 if TYPE_CHECKING:
     from cwmp.datamodel.staging import Staging
@@ -155,6 +155,36 @@ class Converted(Source):
         except ValueError as error:
             raise ValueFault(str(error)) from None
         self._source.write(row, raw, staging)
+
+
+class Unchanging(Source):
+    """Another source of what this router cannot change: it may be written to be what it is."""
+
+    writable = True
+
+    def __init__(self, source: Source, kind: Type, default: str) -> None:
+        self._source = source
+        self._kind = kind
+        self._default = default
+        self.read = source.read  # type: ignore[method-assign]
+        self.dynamic = source.dynamic
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        return self._source.needs
+
+    @property
+    def probe(self) -> object:
+        return self._source.probe
+
+    def prepare(self, row: Row) -> None:
+        self._source.read(row)
+
+    def write(self, row: Row, text: str, staging: Staging) -> None:
+        raw = self._source.read(row)
+        found = None if raw is None else self._kind.text(raw)
+        if text != (self._default if found is None else found):
+            raise ValueFault("this router cannot change it")
 
 
 class FirstOf(Source):
