@@ -12,7 +12,8 @@ from typing import Any, TypeVar, cast
 
 import trio
 
-from cwmp.contract import Fault, FaultCode, MessageError, Operation, from_table, to_table
+from cwmp.contract import Empty, Fault, FaultCode, MessageError, Operation, from_table, to_table
+from cwmp.contract.operations import Operations, get_operations
 from ubuskit.client import Client
 from ubuskit.errors import MessageTooLarge, UbusError
 
@@ -55,6 +56,7 @@ class Answerer:
         self._jobs: OrderedDict[str, _Job] = OrderedDict()
         self._handlers: dict[str, tuple[Operation[Any, Any], _Handler]] = {}
         self._outbox, self._out = trio.open_memory_channel[tuple[str, dict[str, Any]]](256)
+        self.answer(get_operations(name), self._get_operations)
 
     def answer(
         self,
@@ -68,6 +70,9 @@ class Answerer:
         if op.service != self._name:
             raise ValueError(f"{self._name} cannot answer for {op.service}")
         self._handlers[op.name] = (op, handler)
+
+    async def _get_operations(self, _args: Empty, _id: str) -> Operations:
+        return Operations(sorted(self._handlers))
 
     def on_request(self, _event: str, table: dict[str, Any]) -> None:
         request_id, requester, name = table.get("id"), table.get("from"), table.get("op")

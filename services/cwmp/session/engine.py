@@ -16,6 +16,7 @@ Rules, beside the table in `_transitions`:
 - The session has ended well when, after that, the ACS answers with an empty response.
 - Fault 8005 repeats the identical request, at most `MAX_RETRIES` times a session; then the session has failed.
   Any other fault to the Inform fails the session; to another request it leaves that request undone.
+- Nothing newer than the version the ACS chose: a request of ours that it cannot know waits for another session.
 - What InformResponse, or the response to a request, confirms is to be made durable before anything else
   happens: `Acknowledge` precedes whatever is sent next.
 - The version is what UseCWMPVersion says, else what the namespace of the InformResponse implies (3.7.4).
@@ -24,7 +25,7 @@ Rules, beside the table in `_transitions`:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from cwmp.contract import AcsFaultCode, Fault
@@ -40,7 +41,7 @@ MAX_RETRIES = 3
 class CpeRequest:
     """A request for the ACS, and the `token` by which its confirmation is recognised."""
 
-    message: soap.TransferComplete | soap.GetRPCMethods
+    message: soap.CpeRequest
     token: str
 
 
@@ -51,7 +52,7 @@ class CpeRequest:
 class Send:
     """POST a message."""
 
-    message: soap.Inform | soap.TransferComplete | soap.GetRPCMethods | soap.Response | Fault
+    message: soap.Inform | soap.CpeRequest | soap.Response | Fault
     header: soap.Header
 
 
@@ -75,6 +76,13 @@ class Acknowledge:
 
 
 @dataclass(frozen=True, slots=True)
+class Abandon:
+    """The ACS refused the request of that token; this session does not try it again."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something the ACS does that is tolerated, for the log."""
 
@@ -89,7 +97,7 @@ class Close:
     reason: str = ""
 
 
-Action: TypeAlias = Send | SendEmpty | Serve | Acknowledge | Note | Close
+Action: TypeAlias = Send | SendEmpty | Serve | Acknowledge | Abandon | Note | Close
 
 
 class Engine:
@@ -114,6 +122,8 @@ class Engine:
         """Whether the ACS answered the Inform."""
         self.version_refused = False
         """Whether the ACS speaks none of the versions offered (fault 8006)."""
+        self.too_new: frozenset[str] = frozenset()
+        """Tokens of the requests that the ACS's version does not know; known when `initiated`."""
         self._inform = inform
         self._pending = deque((f"{id_prefix}{n}", request) for n, request in enumerate(requests, 2))
         self._session_timeout = session_timeout
@@ -163,9 +173,9 @@ class Engine:
             return Input.RETRY if message.code == AcsFaultCode.RETRY_REQUEST else Input.FAULT
         if isinstance(message, soap.InformResponse):
             return Input.INFORM_RESPONSE
-        if isinstance(message, soap.TransferCompleteResponse | soap.MethodList):
+        if type(message) in _RESPONSES:
             asked = self._current.message if self._current else None
-            expected = _RESPONSES[type(asked)] if asked is not None else None
+            expected = CALLS[type(asked)].response if asked is not None else None
             return Input.RESPONSE if type(message) is expected else Input.OTHER_RESPONSE
         return Input.REQUEST
 
@@ -183,9 +193,10 @@ class Engine:
                 assert self._current is not None  # noqa: S101  # the state REQUEST has one
                 actions += [Acknowledge(self._current.token), *self._continue()]
             case Step.ABANDON:
-                text = _fault_text(received)
-                actions += [Note(f"the ACS refused our request: {text}; it stays for a later session")]
-                actions += self._continue()
+                assert self._current is not None  # noqa: S101
+                method = type(self._current.message).__name__
+                actions += [Note(f"the ACS refused our {method}: {_fault_text(received)}")]
+                actions += [Abandon(self._current.token), *self._continue()]
             case Step.RESEND_INFORM:
                 actions += self._retry([Send(self._inform, self._inform_header())])
             case Step.RESEND:
@@ -224,7 +235,16 @@ class Engine:
             return [Close(False, f"the ACS demands CWMP {wanted!r:.20}, which we do not speak")]
         self.version = wanted or min(implied_version(received.cwmp), self.version)
         self.initiated = True
-        return [Acknowledge(None), *self._continue()]
+        return [Acknowledge(None), *self._withhold(), *self._continue()]
+
+    def _withhold(self) -> list[Action]:
+        """Leave out what the ACS's version does not know (3.7.4)."""
+        minor = int(self.version.partition(".")[2])
+        late = [r for _, r in self._pending if CALLS[type(r.message)].since > minor]
+        self.too_new = frozenset(r.token for r in late)
+        self._pending = deque((i, r) for i, r in self._pending if r.token not in self.too_new)
+        methods = dict.fromkeys(type(r.message).__name__ for r in late)
+        return [Note(f"the ACS speaks CWMP {self.version}, which has no {method}") for method in methods]
 
     def _continue(self) -> list[Action]:
         """What comes next when nothing has to be answered."""
@@ -283,10 +303,25 @@ class Engine:
         )
 
 
-_RESPONSES: dict[type, type] = {
-    soap.TransferComplete: soap.TransferCompleteResponse,
-    soap.GetRPCMethods: soap.MethodList,
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What answers a request of ours, and the CWMP minor version that has it."""
+
+    response: type
+    since: int = 0
+
+
+CALLS: Mapping[type, _Call] = {
+    soap.TransferComplete: _Call(soap.TransferCompleteResponse),
+    soap.AutonomousTransferComplete: _Call(soap.AutonomousTransferCompleteResponse, 1),
+    soap.RequestDownload: _Call(soap.RequestDownloadResponse),
+    soap.DUStateChangeComplete: _Call(soap.DUStateChangeCompleteResponse, 2),
+    soap.AutonomousDUStateChangeComplete: _Call(soap.AutonomousDUStateChangeCompleteResponse, 2),
+    soap.GetRPCMethods: _Call(soap.MethodList),
 }
+"""The requests of the CPE after its Inform."""
+
+_RESPONSES = frozenset(call.response for call in CALLS.values())
 
 
 def _fault_code(received: soap.Received | None) -> int:

@@ -22,6 +22,11 @@ VALUE_CHANGE = "4 VALUE CHANGE"
 CONNECTION_REQUEST = "6 CONNECTION REQUEST"
 TRANSFER_COMPLETE = "7 TRANSFER COMPLETE"
 DIAGNOSTICS_COMPLETE = "8 DIAGNOSTICS COMPLETE"
+REQUEST_DOWNLOAD = "9 REQUEST DOWNLOAD"
+AUTONOMOUS_TRANSFER_COMPLETE = "10 AUTONOMOUS TRANSFER COMPLETE"
+DU_STATE_CHANGE_COMPLETE = "11 DU STATE CHANGE COMPLETE"
+AUTONOMOUS_DU_STATE_CHANGE_COMPLETE = "12 AUTONOMOUS DU STATE CHANGE COMPLETE"
+M_CHANGE_DU_STATE = "M ChangeDUState"
 M_SCHEDULE_INFORM = "M ScheduleInform"
 M_REBOOT = "M Reboot"
 
@@ -67,12 +72,10 @@ RULES: Mapping[str, Rule] = {
     CONNECTION_REQUEST: Rule(False, Ack.INFORM, Keep.SESSION),
     TRANSFER_COMPLETE: Rule(False, Ack.TRANSFER_COMPLETE, Keep.ALWAYS),
     DIAGNOSTICS_COMPLETE: Rule(False, Ack.INFORM, Keep.BOOT),
-    "9 REQUEST DOWNLOAD": Rule(False, Ack.REQUEST_DOWNLOAD, Keep.BOOT),
-    "10 AUTONOMOUS TRANSFER COMPLETE": Rule(False, Ack.AUTONOMOUS_TRANSFER_COMPLETE, Keep.ALWAYS, 1),
-    "11 DU STATE CHANGE COMPLETE": Rule(False, Ack.DU_STATE_CHANGE_COMPLETE, Keep.ALWAYS, 2),
-    "12 AUTONOMOUS DU STATE CHANGE COMPLETE": Rule(
-        False, Ack.AUTONOMOUS_DU_STATE_CHANGE_COMPLETE, Keep.ALWAYS, 2
-    ),
+    REQUEST_DOWNLOAD: Rule(False, Ack.REQUEST_DOWNLOAD, Keep.ALWAYS),
+    AUTONOMOUS_TRANSFER_COMPLETE: Rule(False, Ack.AUTONOMOUS_TRANSFER_COMPLETE, Keep.ALWAYS, 1),
+    DU_STATE_CHANGE_COMPLETE: Rule(False, Ack.DU_STATE_CHANGE_COMPLETE, Keep.ALWAYS, 2),
+    AUTONOMOUS_DU_STATE_CHANGE_COMPLETE: Rule(False, Ack.AUTONOMOUS_DU_STATE_CHANGE_COMPLETE, Keep.ALWAYS, 2),
     "13 WAKEUP": Rule(False, Ack.INFORM, Keep.BOOT, 4),
     "14 HEARTBEAT": Rule(False, Ack.INFORM, Keep.BOOT, 4),
     M_REBOOT: Rule(True, Ack.INFORM, Keep.ALWAYS),
@@ -80,7 +83,7 @@ RULES: Mapping[str, Rule] = {
     "M Download": Rule(True, Ack.TRANSFER_COMPLETE, Keep.ALWAYS),
     "M ScheduleDownload": Rule(True, Ack.TRANSFER_COMPLETE, Keep.ALWAYS, 2),
     "M Upload": Rule(True, Ack.TRANSFER_COMPLETE, Keep.ALWAYS),
-    "M ChangeDUState": Rule(True, Ack.DU_STATE_CHANGE_COMPLETE, Keep.ALWAYS, 2),
+    M_CHANGE_DU_STATE: Rule(True, Ack.DU_STATE_CHANGE_COMPLETE, Keep.ALWAYS, 2),
 }
 
 
@@ -102,6 +105,7 @@ class EventQueue:
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self._events: list[Event] = []
         self._again: set[Event] = set()
+        self._in_flight = False
         for event in events:
             if event.code in RULES:
                 self.raise_event(event)
@@ -120,14 +124,21 @@ class EventQueue:
         rule = RULES[event.code]
         if event.code == BOOTSTRAP:
             self._events = [e for e in self._events if e == event]
-        if not rule.multiple and event in self._events:
-            self._again.add(event)
-            return
+        if not rule.multiple:
+            if self._in_flight:
+                self._again.add(event)
+            if event in self._events:
+                return
         self._events.append(event)
         self._events = _bounded(self._events)
 
+    def drop(self, code: str) -> None:
+        """What the event tells has been told meanwhile, or is not so any more."""
+        self._events = [e for e in self._events if e.code != code]
+
     def sending(self) -> None:
         """An Inform is on its way: an event raised from here on is another one, though it looks the same."""
+        self._in_flight = True
         self._again.clear()
 
     def acknowledge(self, sent: Iterable[Event]) -> None:
@@ -136,6 +147,7 @@ class EventQueue:
             if event.rule.ack is Ack.INFORM and event in self._events and event not in self._again:
                 self._events.remove(event)
         self._again.clear()
+        self._in_flight = False
 
     def session_ended(self, sent: Iterable[Event]) -> None:
         """The session whose Inform said `sent` is over: what is never retried is discarded."""

@@ -1,8 +1,9 @@
 """What the session service must still know after kill -9 or a power cut.
 
 One document on flash: the events not delivered, RetryCount, for which URL and device BOOTSTRAP was raised, the
-Reboots and Informs asked for, the transfers the ACS confirmed. Every change that matters is one write, and nothing is
-acknowledged, replied or acted upon before it (DESIGN sections 9 and 12).
+Reboots, the FactoryReset and the Informs asked for, the results the ACS confirmed, the downloads to request of
+it. Every change that matters is one write, and nothing is acknowledged, replied or acted upon before it (DESIGN
+sections 9 and 12).
 
 Flash wears, and a periodic Inform every few minutes must not wear it: "2 PERIODIC" is kept in the volatile
 directory (it survives kill -9) until a session has failed with it; then it goes to flash like any other. So is
@@ -13,9 +14,14 @@ makes a session due by itself.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
+from cwmp.contract import MessageError, from_table, to_table
+from cwmp.contract.session import RequestDownload
 from cwmp.runtime import StateFile
 from cwmp.session.events import (
     BOOT,
@@ -29,6 +35,38 @@ from cwmp.session.events import (
 from cwmp.session.scheduled import Moment, ScheduledInforms
 
 VERSION = 1
+MAX_WISHES = 8
+
+
+class Reset(Enum):
+    """How far a FactoryReset is (A.4.1.4). What it forgets is this journal, too: the last one is seen only where
+    that came out otherwise."""
+
+    NONE = ""
+    ASKED = "asked"
+    DUE = "due"
+    ORDERED = "ordered"
+
+
+_RESETS = {reset.value for reset in Reset}
+
+
+@dataclass(slots=True)
+class Owed:
+    """Results of one kind that another service keeps until the ACS has them."""
+
+    confirmed: list[str] = field(default_factory=list)
+    """Ids that the ACS has answered, but their owner does not know."""
+    discard: bool = False
+    """BOOTSTRAP was raised: what is there is not for the new ACS (3.7.1.5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A RequestDownload that the ACS has not answered; `id` is that of whoever asked for it."""
+
+    id: str
+    request: RequestDownload
 
 
 class Journal:
@@ -46,14 +84,26 @@ class Journal:
         """For which URL BOOTSTRAP was raised; empty before the first."""
         self.device: str = _get(document, "device", str, "")
         """OUI, ProductClass and SerialNumber the ACS knows us by; written with the next change."""
-        self.reboots: list[str] = [k for k in _get(document, "reboots", list, []) if isinstance(k, str)]
+        self.reboots: list[str] = _strings(document, "reboots")
         """CommandKeys of Reboots that were answered but have not happened."""
         self.reboot_due: bool = _get(document, "reboot_due", bool, False)
         """The session after which to reboot has ended."""
-        self.discard_transfers: bool = _get(document, "discard_transfers", bool, False)
-        """BOOTSTRAP was raised: results of transfers are not for the new ACS (3.7.1.5)."""
-        self.confirmed: list[str] = [i for i in _get(document, "confirmed", list, []) if isinstance(i, str)]
-        """Ids of transfers whose TransferComplete the ACS has answered, but their owner does not know."""
+        self.reset = (
+            Reset(_get(document, "reset", str, ""))
+            if _get(document, "reset", str, "") in _RESETS
+            else Reset.NONE
+        )
+        """The FactoryReset asked for."""
+        self.transfers = Owed(
+            _strings(document, "confirmed"), _get(document, "discard_transfers", bool, False)
+        )
+        """Transfers that are complete; change it by the methods below."""
+        self.changes = Owed(
+            _strings(document, "confirmed_changes"), _get(document, "discard_changes", bool, False)
+        )
+        """Changes of software modules; likewise."""
+        self.wishes: list[Wish] = _wishes(document.get("wishes"))
+        """Downloads to request of the ACS, oldest first."""
         self.scheduled = ScheduledInforms.from_list(document.get("scheduled"))
         """Informs asked for by ScheduleInform that are not due yet; change them by the methods below."""
         self._periodic_on_flash = PERIODIC in self.queue
@@ -68,6 +118,8 @@ class Journal:
         if boot_id == self.boot_id:
             return False
         self.boot_id = boot_id
+        if self.reset is Reset.ORDERED:
+            self._clear()
         self.queue.rebooted(self.reboots)
         self.reboots = []
         self.reboot_due = False
@@ -86,22 +138,24 @@ class Journal:
             self.queue.raise_event(Event(BOOT))
         self.acs_url = acs_url
         self.device = device
-        self.discard_transfers = True
+        self.transfers.discard = self.changes.discard = True
+        self.wishes = []
         self._save()
 
     def forget(self) -> None:
-        """As after a factory reset, but for settled transfers: the next session is the first with any ACS."""
+        """As after a factory reset, but for settled results: the next session is the first with any ACS."""
+        self._clear()
+        self._save()
+
+    def _clear(self) -> None:
         self.queue = EventQueue()
         self.retry_count = 0
         self.acs_url = self.device = ""
         self.reboots = []
         self.reboot_due = False
+        self.reset = Reset.NONE
+        self.wishes = []
         self.scheduled = ScheduledInforms()
-        self._save()
-
-    def transfers_discarded(self) -> None:
-        self.discard_transfers = False
-        self._save()
 
     def raise_events(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -127,9 +181,24 @@ class Journal:
         self.reboots = [*self.reboots, command_key][-64:]
         self._save()
 
-    def reboot_failed(self) -> None:
+    def restart_failed(self) -> None:
         """The device did not come down: asked for again after the next session that ends well."""
         self.reboot_due = False
+        self.reset = Reset.ASKED if self.reset is not Reset.NONE else Reset.NONE
+        self._save()
+
+    @property
+    def restart_due(self) -> bool:
+        """The session has ended after which the device is to come up anew, by Reboot or by FactoryReset."""
+        return self.reboot_due or self.reset in {Reset.DUE, Reset.ORDERED}
+
+    def reset_asked(self) -> None:
+        self.reset = Reset.ASKED
+        self._save()
+
+    def reset_ordered(self) -> None:
+        """Its owner has taken the order: it happens, whatever becomes of us."""
+        self.reset = Reset.ORDERED
         self._save()
 
     def informed(self, sent: Iterable[Event]) -> None:
@@ -137,14 +206,33 @@ class Journal:
         self.queue.acknowledge(sent)
         self._save()
 
-    def transfer_confirmed(self, transfer_id: str) -> None:
-        """TransferCompleteResponse has come."""
-        self.confirmed = [*self.confirmed, transfer_id][-64:]
+    def confirmed(self, owed: Owed, result_id: str) -> None:
+        """The ACS has answered the request that reports this result."""
+        owed.confirmed = [*owed.confirmed, result_id][-64:]
         self._save()
 
-    def transfer_settled(self, transfer_id: str) -> None:
-        """Its owner knows that the transfer is confirmed."""
-        self.confirmed = [i for i in self.confirmed if i != transfer_id]
+    def settled(self, owed: Owed, result_id: str) -> None:
+        """Its owner knows that it is confirmed."""
+        owed.confirmed = [i for i in owed.confirmed if i != result_id]
+        self._save()
+
+    def discarded(self, owed: Owed) -> None:
+        """What was there for an earlier ACS is gone."""
+        owed.discard = False
+        self._save()
+
+    def wish(self, wish: Wish) -> bool:
+        """A download is to be requested; False when there are too many. The same `id` counts once."""
+        if any(w.id == wish.id for w in self.wishes):
+            return True
+        if len(self.wishes) >= MAX_WISHES:
+            return False
+        self.wishes = [*self.wishes, wish]
+        self._save()
+        return True
+
+    def wish_answered(self, wish_id: str) -> None:
+        self.wishes = [w for w in self.wishes if w.id != wish_id]
         self._save()
 
     def session_began(self) -> None:
@@ -160,11 +248,12 @@ class Journal:
         self._save()
 
     def session_ended(self, sent: Iterable[Event], *, success: bool) -> None:
-        """The session for `sent` is over: RetryCount counts failures, a success makes Reboots due."""
+        """The session for `sent` is over: RetryCount counts failures, a success makes restarts due."""
         self.open = False
         if success:
             self.retry_count = 0
             self.reboot_due = bool(self.reboots)
+            self.reset = Reset.DUE if self.reset is Reset.ASKED else self.reset
         else:
             self.retry_count = min(self.retry_count + 1, 0xFFFFFFFF)
             self._periodic_on_flash = True
@@ -183,8 +272,12 @@ class Journal:
             "device": self.device,
             "reboots": self.reboots,
             "reboot_due": self.reboot_due,
-            "discard_transfers": self.discard_transfers,
-            "confirmed": self.confirmed,
+            "reset": self.reset.value,
+            "discard_transfers": self.transfers.discard,
+            "confirmed": self.transfers.confirmed,
+            "discard_changes": self.changes.discard,
+            "confirmed_changes": self.changes.confirmed,
+            "wishes": [[w.id, to_table(w.request)] for w in self.wishes],
             "scheduled": self.scheduled.to_list(),
         }
         self._flash.save(document)
@@ -195,3 +288,18 @@ class Journal:
 def _get(document: dict[str, Any], key: str, kind: type, default: Any) -> Any:
     value = document.get(key, default)
     return value if type(value) is kind else default
+
+
+def _strings(document: dict[str, Any], key: str) -> list[str]:
+    return [item for item in _get(document, key, list, []) if isinstance(item, str)]
+
+
+def _wishes(items: Any) -> list[Wish]:
+    """What `_save` wrote; what is not one of its entries is left out."""
+    found = []
+    for item in items if isinstance(items, list) else []:
+        match item:
+            case [str() as wish_id, dict() as table]:
+                with contextlib.suppress(MessageError):
+                    found.append(Wish(wish_id, from_table(RequestDownload, table)))
+    return found[:MAX_WISHES]

@@ -11,11 +11,22 @@ import trio
 
 from cwmp.contract import Fault
 from cwmp.session import soap
-from cwmp.session.engine import Acknowledge, Action, Close, Engine, Note, Send, SendEmpty, Serve
+from cwmp.session.engine import (
+    CALLS,
+    Abandon,
+    Acknowledge,
+    Action,
+    Close,
+    Engine,
+    Note,
+    Send,
+    SendEmpty,
+    Serve,
+)
 from cwmp.session.history import Call
 from cwmp.session.http import Transport, TransportError
 
-_OURS = (soap.Inform, soap.TransferComplete, soap.GetRPCMethods)
+_OURS = (soap.Inform, *CALLS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +43,12 @@ async def run(
     *,
     serve: Callable[[soap.Request], Awaitable[soap.Response | Fault]],
     acknowledge: Callable[[str | None], Awaitable[None]],
+    abandon: Callable[[str], Awaitable[None]],
     record: Callable[[Call], None],
     log: logging.Logger,
 ) -> Outcome:
-    """Run the session to its end. `acknowledge` has to be durable when it returns (see `Acknowledge`).
+    """Run the session to its end. `acknowledge` has to be durable when it returns (see `Acknowledge`), and so has
+    `abandon`, which is called for a request the ACS refused.
 
     Each RPC that is over, of either side, is told to `record`.
     """
@@ -74,6 +87,8 @@ async def run(
                     actions.extend(engine.served(response))
                 case Acknowledge(token):
                     await acknowledge(token)
+                case Abandon(token):
+                    await abandon(token)
                 case Note(text):
                     log.warning("%s", "".join(c if c.isprintable() else "?" for c in text))
                 case Close(success, reason):

@@ -18,20 +18,27 @@ import trio
 from cwmp.contract import Empty, Fault, FaultCode
 from cwmp.contract import datamodel as dm
 from cwmp.contract import firmware as fw
-from cwmp.contract.session import GET_STATE, RAISE_EVENT, RaiseEvent, State
+from cwmp.contract.session import (
+    GET_STATE,
+    RAISE_EVENT,
+    REQUEST_DOWNLOAD,
+    RaiseEvent,
+    RequestDownload,
+    State,
+)
 from cwmp.runtime import Runtime, StateFile, without_credentials
 from cwmp.runtime.clock import date_time
 from cwmp.session import events as ev
 from cwmp.session.agenda import Agenda
 from cwmp.session.bus_object import BusObject
 from cwmp.session.door import Door
-from cwmp.session.journal import VERSION, Journal
+from cwmp.session.journal import VERSION, Journal, Reset
 from cwmp.session.parameters import OwnParameters
+from cwmp.session.reports import Reports
 from cwmp.session.schedule import Periodic, unix_time
 from cwmp.session.scheduled import Moment
 from cwmp.session.sessions import PEER_DEADLINE, Ended, Sessions
 from cwmp.session.settings import Settings
-from cwmp.session.transfers import Transfers
 
 _REBOOT_PATIENCE = 120.0
 _REBOOT_AGAIN = 60.0
@@ -55,12 +62,12 @@ class Service:
         chance = random.SystemRandom()
         self._agenda = Agenda(chance.random)
         self._phase = chance.random()
-        self._transfers = Transfers(self._peers, self._journal, self._log, self._on_transfer)
+        self._reports = Reports(self._peers, self._journal, self._log, self._on_report)
         self._door = Door(runtime, lambda: self._sessions.open, self._on_connection_request)
         self._sessions = Sessions(
             runtime,
             self._journal,
-            self._transfers,
+            self._reports,
             self._door,
             moment=self._moment,
             another_device=self._on_another_device,
@@ -79,18 +86,20 @@ class Service:
         self._durably(lambda: self._note_boot(runtime.boot_id))
         runtime.on_reload(self._on_reload)
         peers.answer(RAISE_EVENT, self._answer_raise_event)
+        peers.answer(REQUEST_DOWNLOAD, self._answer_request_download)
         peers.answer(GET_STATE, self._answer_get_state)
         OwnParameters(self._door).answer(peers)
         await peers.hear(dm.CHANGED, self._on_changed)
-        await peers.hear(fw.TRANSFER, lambda _: self._transfers.changed())
-        peers.on_ready("firmware", self._transfers.changed)
+        await peers.hear(fw.TRANSFER, lambda _: self._reports.changed())
+        await peers.hear(fw.DU_CHANGED, lambda _: self._reports.changed())
+        peers.on_ready("firmware", self._reports.changed)
         await runtime.bus.listen("cwmp.dhcp", self._on_dhcp)
         await BusObject(self, self._sessions.history, self._sessions.trace, self._log).add_to(runtime.bus)
         await peers.ready()
-        if self._journal.queue:
-            self._agenda.event(next(iter(self._journal.queue)).code)
+        if pending := [*self._journal.queue, *self._reports.events()]:
+            self._agenda.event(pending[0].code)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._transfers.run)
+            nursery.start_soon(self._reports.run)
             nursery.start_soon(self._door.keep, self._settings.config)
             await self._loop()
 
@@ -107,21 +116,21 @@ class Service:
                 self._take_up_config()
             now = trio.current_time()
             until = float("inf")
-            if self._journal.reboot_due and not self._rebooting and now >= self._reboot_at:
-                await self._reboot()
+            if self._journal.restart_due and not self._rebooting and now >= self._reboot_at:
+                await self._restart()
                 continue
             if self._rebooting and now >= self._reboot_at:
                 self._log.error("the device did not reboot; asked for again after the next session")
                 self._rebooting = False
-                self._durably(self._journal.reboot_failed)
-            if self._rebooting or self._journal.reboot_due:
+                self._durably(self._journal.restart_failed)
+            if self._rebooting or self._journal.restart_due:
                 until = self._reboot_at
             if not self._rebooting and not self._settings.idle_reason:
                 if self._agenda.periodic_due(wall=time.time(), now=now):
                     self._raise([ev.Event(ev.PERIODIC)])
                 self._raise_scheduled()
                 due, why = self._agenda.next(now)
-                if self._agenda.by_event and not self._journal.queue and not self._transfers:
+                if self._agenda.by_event and not self._journal.queue and not self._reports.events():
                     self._agenda.nothing_left()
                     continue
                 if due is not None and due <= now:
@@ -184,7 +193,7 @@ class Service:
         url = self._settings.config.acs_url
         self._durably(lambda: self._journal.bootstrap(acs_url=url, device=device, keep_boot=keep_boot))
         self._agenda.event(ev.BOOTSTRAP)
-        self._transfers.changed()
+        self._reports.changed()
 
     def _on_another_device(self, device: str) -> None:
         """While a session is being prepared: that one tells."""
@@ -225,8 +234,8 @@ class Service:
         if ended.prepared is not None:
             events = ended.prepared.events
             self._durably(lambda: self._journal.session_ended(events, success=ended.success))
-            asked = {r.token for r in ended.prepared.requests}
-            left = bool(asked & {t.id for t in self._transfers.reportable()})
+            asked = {r.token for r in ended.prepared.requests} - ended.too_new
+            left = bool(asked & {r.token for r in self._reports.requests()})
         else:
             self._durably(self._journal.session_given_up)
         now = trio.current_time()
@@ -241,18 +250,24 @@ class Service:
             wait = max((due or 0.0) - now, 0.0)
             self._log.warning("session failed: %s; next try in %.0f s", ended.error, wait)
 
-    async def _reboot(self) -> None:
-        """What Reboot asked for, once, after the session (A.3.2.9)."""
-        key = self._journal.reboots[-1] if self._journal.reboots else ""
-        self._log.info("rebooting, as the ACS asked for")
+    async def _restart(self) -> None:
+        """What Reboot (A.3.2.9) or FactoryReset (A.4.1.4) asked for, once, after the session."""
+        reset = self._journal.reset is not Reset.NONE
+        what = "going back to the factory defaults" if reset else "rebooting"
+        self._log.info("%s, as the ACS asked for", what)
+        self._reboot_at = trio.current_time() + _REBOOT_PATIENCE
         try:
-            await self._peers.request(fw.REBOOT, fw.Reboot(key), deadline=PEER_DEADLINE)
+            if reset:
+                await self._peers.request(fw.FACTORY_RESET, fw.FactoryReset(), deadline=PEER_DEADLINE)
+                self._durably(self._journal.reset_ordered)
+            else:
+                key = self._journal.reboots[-1] if self._journal.reboots else ""
+                await self._peers.request(fw.REBOOT, fw.Reboot(key), deadline=PEER_DEADLINE)
         except Fault as fault:
-            self._log.error("the reboot was refused, it will be asked for again: %s", fault.text)
+            self._log.error("%s was refused, it will be asked for again: %s", what, fault.text)
             self._reboot_at = trio.current_time() + _REBOOT_AGAIN
         else:
             self._rebooting = True
-            self._reboot_at = trio.current_time() + _REBOOT_PATIENCE
 
     # What the others ask and tell
 
@@ -262,6 +277,14 @@ class Service:
             raise Fault(FaultCode.INVALID_ARGUMENTS, f"{args.code!r:.80} is no event that can be raised")
         if not self._raise([event]):
             raise Fault(FaultCode.INTERNAL_ERROR, "state cannot be written")
+        return Empty()
+
+    async def _answer_request_download(self, args: RequestDownload, request_id: str) -> Empty:
+        try:
+            self._reports.request_download(args, request_id)
+        except OSError as error:
+            text = f"state cannot be written: {error.strerror or error}"
+            raise Fault(FaultCode.INTERNAL_ERROR, text) from None
         return Empty()
 
     async def _answer_get_state(self, _args: Empty, _id: str) -> State:
@@ -279,8 +302,8 @@ class Service:
         self._reload = True
         self._woken()
 
-    def _on_transfer(self) -> None:
-        self._agenda.event(ev.TRANSFER_COMPLETE)
+    def _on_report(self, code: str) -> None:
+        self._agenda.event(code)
         self._woken()
 
     def _on_connection_request(self) -> None:
@@ -294,7 +317,7 @@ class Service:
         sessions, now = self._sessions, trio.current_time()
         idle = self._settings.idle_reason
         due, why = (None, "") if idle else self._agenda.next(now)
-        pending = [*self._journal.queue, *self._transfers.events()]
+        pending = [*self._journal.queue, *self._reports.events()]
         return {
             "state": idle or "running",
             "session": sessions.step,

@@ -30,12 +30,12 @@ from cwmp.session.history import History
 from cwmp.session.history import Session as Record
 from cwmp.session.http import Transport
 from cwmp.session.journal import Journal
+from cwmp.session.reports import Reports
 from cwmp.session.rpc import AcsRequests
 from cwmp.session.schedule import local_date_time
 from cwmp.session.scheduled import Moment
 from cwmp.session.status import LastSession, Statistics
 from cwmp.session.trace import Trace
-from cwmp.session.transfers import Transfers
 
 if TYPE_CHECKING:
     import ssl
@@ -58,13 +58,15 @@ class Prepared:
 class Ended:
     """How a session ended. `prepared` is None where there was nothing to send.
 
-    `reached` says whether there was a connection to the ACS; None where none was tried.
+    `reached` says whether there was a connection to the ACS; None where none was tried. `too_new` are the tokens
+    of requests that the ACS's version does not know.
     """
 
     success: bool
     error: str
     prepared: Prepared | None
     reached: bool | None
+    too_new: frozenset[str] = frozenset()
 
 
 class Sessions:
@@ -74,7 +76,7 @@ class Sessions:
         self,
         runtime: Runtime,
         journal: Journal,
-        transfers: Transfers,
+        reports: Reports,
         door: Door,
         *,
         moment: Callable[[], Moment],
@@ -83,7 +85,7 @@ class Sessions:
         self._peers = runtime.peers
         self._log = runtime.log
         self._journal = journal
-        self._transfers = transfers
+        self._reports = reports
         self._door = door
         self._moment = moment
         self._another_device = another_device
@@ -92,6 +94,7 @@ class Sessions:
         self._offer = soap.VERSIONS[-1]
         self._plain_for: str | None = None  # the ACS that refused compression
         self._reached: bool | None = None
+        self._too_new: frozenset[str] = frozenset()
         self._end_due = True
         self.open = False
         self.step = "idle"
@@ -106,6 +109,7 @@ class Sessions:
         self.statistics.sessions += 1
         self.last = LastSession("running", "", time.time())
         self._reached = None
+        self._too_new = frozenset()
         record = self.history.began(self.last.start, why)
         await self._peers.tell(STATE, State(True))
         if self._end_due:  # the session before could not be ended properly: this service was killed, say
@@ -119,7 +123,7 @@ class Sessions:
             outcome = runner.Outcome(False, f"the Inform cannot be made: {fault.text}")
         self._end_due = True
         self._account(outcome, record)
-        return Ended(outcome.success, outcome.error, prepared, self._reached)
+        return Ended(outcome.success, outcome.error, prepared, self._reached, self._too_new)
 
     async def close(self, *, success: bool) -> None:
         """After `hold`, when what the session leaves behind is written down."""
@@ -142,7 +146,7 @@ class Sessions:
         self.step = "preparing"
         await self._door.find_address()
         for _ in range(2):
-            told = self._journal.queue.for_inform(self._transfers.events(), version=self._offer)
+            told = self._journal.queue.for_inform(self._reports.events(), version=self._offer)
             asked = dm.GetInform([e.code for e in told])
             found = await self._peers.request(dm.GET_INFORM, asked, deadline=PEER_DEADLINE)
             device = f"{found.oui}-{found.product_class}-{found.serial_number}"
@@ -151,7 +155,7 @@ class Sessions:
             self._log.warning("this is another device than before (%s): bootstrap", device)
             self._another_device(device)
         self._journal.device = device
-        derived = self._transfers.events()
+        derived = self._reports.events()
         if found.value_change and ev.BOOTSTRAP not in self._journal.queue:
             derived = [ev.Event(ev.VALUE_CHANGE), *derived]
         events = self._journal.queue.for_inform(derived, version=self._offer)
@@ -168,7 +172,7 @@ class Sessions:
             found.types,
             found.values,
         )
-        return Prepared(inform, events, self._transfers.requests(), found.token)
+        return Prepared(inform, events, self._reports.requests(), found.token)
 
     async def _run(self, config: Config, prepared: Prepared, why: str, record: Record) -> runner.Outcome:
         try:
@@ -189,7 +193,7 @@ class Sessions:
             self._journal,
             self._log,
             limit=max(config.session_timeout - 5.0, 20.0),
-            before_download=self._transfers.ready_for_download,
+            before_order=self._reports.ready_for_order,
             moment=self._moment,
         )
         transport = Transport(
@@ -206,8 +210,8 @@ class Sessions:
 
         async def acknowledge(token: str | None) -> None:
             if token is not None:
-                await self._transfers.confirmed(token)
-                self._log.info("TransferComplete confirmed")
+                await self._reports.confirmed(token)
+                self._log.info("confirmed by the ACS: %s", token)
                 return
             self._journal.informed(prepared.events)
             self.step = "running"
@@ -223,6 +227,7 @@ class Sessions:
                     transport,
                     serve=requests.serve,
                     acknowledge=acknowledge,
+                    abandon=self._reports.refused,
                     record=record.add,
                     log=self._log,
                 )
@@ -234,6 +239,7 @@ class Sessions:
             self.statistics.requests += requests.count
             if transport.coding_refused:
                 self._plain_for = config.acs_url
+            self._too_new = engine.too_new
             self._offer = _next_offer(engine, self._offer)
             await transport.aclose()
 

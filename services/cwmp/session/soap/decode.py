@@ -1,10 +1,11 @@
 """What the ACS sends, decoded: one `Received` an envelope (TR-069a6 3.5, annex A).
 
 Three things can be wrong, and each has its own answer. No CWMP message at all: `SoapError`, the session has
-failed. A request that nobody knows: fault 9000. A request whose arguments are against the schema: fault 9003.
-The latter two are an `InvalidRequest`, ready to be answered. Elements are matched by local name, the message
-itself by any namespace ``urn:dslforum-org:cwmp-1-N``; arrays are counted by their children, not by their
-`arrayType`; unknown elements within arguments are ignored.
+failed. A request that nobody knows: fault 9000. A request whose arguments are against the schema: fault 9003,
+or 9001 for the methods that the standard does not let answer 9003. The latter two are an `InvalidRequest`, ready
+to be answered. Elements are matched by local name, the message itself by any namespace
+``urn:dslforum-org:cwmp-1-N``; arrays are counted by their children, not by their `arrayType`; unknown elements
+within arguments are ignored.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from cwmp.contract import Fault, FaultCode
+from cwmp.contract import firmware as fw
 from cwmp.session.soap import messages as m
+from cwmp.session.soap.arguments import Arguments, boolean
 from cwmp.session.soap.errors import SoapError
 from cwmp.session.soap.names import SOAP, cwmp_minor
 from cwmp.session.soap.parse import Element, Parser
@@ -26,8 +29,7 @@ MAX_ELEMENTS = 150_000
 Message: TypeAlias = m.Request | m.InvalidRequest | m.AcsResponse | m.AcsFault
 
 _IGNORED_HEADERS = frozenset({"NoMoreRequests", "SessionTimeout", "SupportedCWMPVersions"})
-_UNSIGNED = re.compile(r"\+?0*[0-9]{1,10}", re.ASCII)
-_FILE_TYPE = re.compile(r"[1-9]\d*( \S+)+|X \S+ .+", re.DOTALL)
+_WITHOUT_9003 = frozenset({"CancelTransfer", "ChangeDUState"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def _headers(elements: list[Element]) -> _Headers:
         if known and element.name == "ID":
             found.id = element.text
         elif known and element.name == "HoldRequests":
-            hold = _BOOLEANS.get(element.text.strip())
+            hold = boolean(element.text)
             if hold is None:
                 raise SoapError(f"HoldRequests is {element.text!r:.40}, not 0 or 1")
             found.hold_requests = hold
@@ -119,8 +121,11 @@ def _message(element: Element) -> tuple[Message, int]:
         fault = Fault(FaultCode.METHOD_NOT_SUPPORTED, f"method {element.name:.64} is not supported")
         return m.InvalidRequest(element.name, fault), cwmp or 0
     try:
-        return request(_Arguments(element)), cwmp or 0
+        repeated = "Operations" if element.name == "ChangeDUState" else ""
+        return request(Arguments(element, repeated=repeated)), cwmp or 0
     except Fault as fault:
+        if element.name in _WITHOUT_9003:
+            fault = Fault(FaultCode.REQUEST_DENIED, fault.text)
         return m.InvalidRequest(element.name, fault), cwmp or 0
 
 
@@ -139,114 +144,29 @@ def _acs_fault(element: Element) -> tuple[m.AcsFault, int]:
     return m.AcsFault(int(code), fields.get("FaultString", "")[:256]), cwmp_minor(faults[0].namespace) or 0
 
 
-_BOOLEANS = {"0": False, "false": False, "1": True, "true": True}
+def _set_parameter_values(a: Arguments) -> m.SetParameterValues:
+    rows = a.rows("ParameterList")
+    names = rows.names
+    if max(map(len, names), default=0) > 256:
+        raise a.bad("ParameterList", "has a Name longer than 256 characters")
+    if len(set(names)) != len(names):
+        seen: set[str] = set()
+        twice = next(n for n in names if n in seen or seen.add(n))  # type: ignore[func-returns-value]
+        raise a.bad("ParameterList", f"has {twice} twice")
+    kinds = {t: _base_type(t) for t in set(rows.types)}
+    types = list(map(kinds.__getitem__, rows.types))
+    return m.SetParameterValues(names, types, rows.values, a.string("ParameterKey", 32))
 
 
-class _Arguments:
-    """The arguments of a request, fetched by name; whatever is against the schema is a Fault 9003."""
-
-    def __init__(self, method: Element) -> None:
-        self._method = method.name
-        self._elements: dict[str, Element] = {}
-        for element in method.children:
-            if element.name in self._elements:
-                raise self._bad(element.name, "occurs twice")
-            self._elements[element.name] = element
-
-    def _bad(self, name: str, what: str) -> Fault:
-        return Fault(FaultCode.INVALID_ARGUMENTS, f"{self._method}: {name:.64} {what}")
-
-    def _element(self, name: str) -> Element:
-        element = self._elements.get(name)
-        if element is None:
-            raise self._bad(name, "is missing")
-        return element
-
-    def _scalar(self, name: str) -> str:
-        element = self._element(name)
-        if element.children:
-            raise self._bad(name, "has elements where text belongs")
-        return element.text
-
-    def string(self, name: str, limit: int) -> str:
-        text = self._scalar(name)
-        if len(text) > limit:
-            raise self._bad(name, f"has {len(text)} characters, at most {limit} are allowed")
-        return text
-
-    def boolean(self, name: str) -> bool:
-        value = _BOOLEANS.get(self._scalar(name).strip())
-        if value is None:
-            raise self._bad(name, "is no boolean")
-        return value
-
-    def unsigned(self, name: str) -> int:
-        text = self._scalar(name).strip()
-        if not _UNSIGNED.fullmatch(text) or int(text) > 0xFFFFFFFF:
-            raise self._bad(name, "is no unsignedInt")
-        return int(text)
-
-    def integer(self, name: str) -> int:
-        text = self._scalar(name).strip()
-        if not re.fullmatch(r"[+-]?0*[0-9]{1,10}", text, re.ASCII) or not -(2**31) <= int(text) < 2**31:
-            raise self._bad(name, "is no int")
-        return int(text)
-
-    def positive(self, name: str) -> int:
-        value = self.unsigned(name)
-        if not value:
-            raise self._bad(name, "is 0")
-        return value
-
-    def object_name(self) -> str:
-        name = self.string("ObjectName", 256)
-        if not name.endswith("."):
-            raise self._bad("ObjectName", "does not end in a dot")
-        return name
-
-    def file_type(self) -> str:
-        text = self.string("FileType", 64)
-        if not _FILE_TYPE.fullmatch(text):
-            raise self._bad("FileType", "is neither a standard nor a vendor file type")
-        return text
-
-    def strings(self, name: str, limit: int, *, empty: bool = False) -> list[str]:
-        """An array of strings; of at least one, where it may not be `empty`."""
-        items = self._element(name).children
-        if not (items or empty) or any(e.name != "string" or e.children for e in items):
-            raise self._bad(name, "is no array of strings, or empty")
-        if any(len(e.text) > limit for e in items):
-            raise self._bad(name, f"has a string longer than {limit} characters")
-        return [e.text for e in items]
-
-    def set_parameter_attributes(self) -> m.SetParameterAttributes:
-        items = self._element("ParameterList").children
-        if not items or any(item.name != "SetParameterAttributesStruct" for item in items):
-            raise self._bad("ParameterList", "is no array of SetParameterAttributesStructs, or empty")
-        names, notifications, access_lists = [], [], []
-        for item in items:
-            entry = _Arguments(item)
-            names.append(entry.string("Name", 256))
-            notification = entry.integer("Notification") if entry.boolean("NotificationChange") else None
-            notifications.append(notification)
-            changes = entry.boolean("AccessListChange")
-            access_lists.append(entry.strings("AccessList", 64, empty=True) if changes else None)
-        return m.SetParameterAttributes(names, notifications, access_lists)
-
-    def set_parameter_values(self) -> m.SetParameterValues:
-        rows = self._element("ParameterList").rows
-        if rows is None or rows.problem:
-            raise self._bad("ParameterList", f"has {rows.problem}" if rows else "is no array")
-        names = rows.names
-        if max(map(len, names), default=0) > 256:
-            raise self._bad("ParameterList", "has a Name longer than 256 characters")
-        if len(set(names)) != len(names):
-            seen: set[str] = set()
-            twice = next(n for n in names if n in seen or seen.add(n))  # type: ignore[func-returns-value]
-            raise self._bad("ParameterList", f"has {twice} twice")
-        kinds = {t: _base_type(t) for t in set(rows.types)}
-        types = list(map(kinds.__getitem__, rows.types))
-        return m.SetParameterValues(names, types, rows.values, self.string("ParameterKey", 32))
+def _set_parameter_attributes(a: Arguments) -> m.SetParameterAttributes:
+    names, notifications, access_lists = [], [], []
+    for entry in a.structs("ParameterList", "SetParameterAttributesStruct"):
+        names.append(entry.string("Name", 256))
+        notification = entry.integer("Notification") if entry.boolean("NotificationChange") else None
+        notifications.append(notification)
+        changes = entry.boolean("AccessListChange")
+        access_lists.append(entry.strings("AccessList", 64, empty=True) if changes else None)
+    return m.SetParameterAttributes(names, notifications, access_lists)
 
 
 def _base_type(xsi_type: str) -> str:
@@ -255,9 +175,9 @@ def _base_type(xsi_type: str) -> str:
     return "base64" if local == "base64Binary" else local
 
 
-def _download(a: _Arguments) -> m.Download:
-    return m.Download(
-        command_key=a.string("CommandKey", 32),
+def _download(a: Arguments) -> fw.Download:
+    return fw.Download(
+        command_key=a.command_key(),
         file_type=a.file_type(),
         url=a.string("URL", 256),
         username=a.string("Username", 256),
@@ -270,20 +190,93 @@ def _download(a: _Arguments) -> m.Download:
     )
 
 
-_REQUESTS: dict[str, Callable[[_Arguments], m.Request]] = {
+def _upload(a: Arguments) -> fw.Upload:
+    return fw.Upload(
+        command_key=a.command_key(),
+        file_type=a.file_type(),
+        url=a.string("URL", 256),
+        username=a.string("Username", 256),
+        password=a.string("Password", 256),
+        delay_seconds=a.unsigned("DelaySeconds"),
+    )
+
+
+def _schedule_download(a: Arguments) -> fw.ScheduleDownload:
+    windows = [
+        fw.TimeWindow(
+            start=w.unsigned("WindowStart"),
+            end=w.unsigned("WindowEnd"),
+            mode=w.string("WindowMode", 64),
+            user_message=w.string("UserMessage", 256),
+            max_retries=w.integer("MaxRetries"),
+        )
+        for w in a.structs("TimeWindowList", "TimeWindowStruct")
+    ]
+    if len(windows) > 2:
+        raise a.bad("TimeWindowList", f"has {len(windows)} windows, at most 2 are allowed")
+    edges = [edge for w in windows for edge in (w.start, w.end)]
+    if edges != sorted(edges) or any(w.start == w.end for w in windows):
+        raise a.bad("TimeWindowList", "has windows that end before they begin, or overlap")
+    if any(w.max_retries < -1 for w in windows):
+        raise a.bad("TimeWindowList", "has a MaxRetries below -1")
+    return fw.ScheduleDownload(
+        command_key=a.command_key(),
+        file_type=a.file_type(),
+        url=a.string("URL", 256),
+        username=a.string("Username", 256),
+        password=a.string("Password", 256),
+        file_size=a.unsigned("FileSize"),
+        target_file_name=a.string("TargetFileName", 256),
+        windows=windows,
+    )
+
+
+_KINDS = {"InstallOpStruct": "Install", "UpdateOpStruct": "Update", "UninstallOpStruct": "Uninstall"}
+
+
+def _change_du_state(a: Arguments) -> fw.ChangeDUState:
+    """What an operation must have is for its result to say (A.4.1.10): only its form is looked at here."""
+    found = a.alternatives(tuple(_KINDS))
+    if not found:
+        raise a.bad("Operations", "is missing")
+    return fw.ChangeDUState(
+        a.optional("CommandKey", 32),
+        [
+            fw.DUOperation(
+                kind=_KINDS[kind],
+                url=o.optional("URL", 1024),
+                uuid=o.optional("UUID", 64),
+                username=o.optional("Username", 256),
+                password=o.optional("Password", 256),
+                execution_env_ref=o.optional("ExecutionEnvRef", 256),
+                version=o.optional("Version", 32),
+            )
+            for kind, o in found
+        ],
+    )
+
+
+_REQUESTS: dict[str, Callable[[Arguments], m.Request]] = {
     "GetRPCMethods": lambda _: m.GetRPCMethods(),
-    "SetParameterValues": lambda a: a.set_parameter_values(),
+    "SetParameterValues": _set_parameter_values,
     "GetParameterValues": lambda a: m.GetParameterValues(a.strings("ParameterNames", 256)),
     "GetParameterNames": lambda a: m.GetParameterNames(
         a.string("ParameterPath", 256), a.boolean("NextLevel")
     ),
-    "SetParameterAttributes": lambda a: a.set_parameter_attributes(),
+    "SetParameterAttributes": _set_parameter_attributes,
     "GetParameterAttributes": lambda a: m.GetParameterAttributes(a.strings("ParameterNames", 256)),
     "AddObject": lambda a: m.AddObject(a.object_name(), a.string("ParameterKey", 32)),
     "DeleteObject": lambda a: m.DeleteObject(a.object_name(), a.string("ParameterKey", 32)),
     "Download": _download,
-    "Reboot": lambda a: m.Reboot(a.string("CommandKey", 32)),
-    "ScheduleInform": lambda a: m.ScheduleInform(a.positive("DelaySeconds"), a.string("CommandKey", 32)),
+    "Upload": _upload,
+    "ScheduleDownload": _schedule_download,
+    "CancelTransfer": lambda a: fw.CancelTransfer(a.command_key()),
+    "GetQueuedTransfers": lambda _: m.GetQueuedTransfers(),
+    "GetAllQueuedTransfers": lambda _: m.GetAllQueuedTransfers(),
+    "ChangeDUState": _change_du_state,
+    "Reboot": lambda a: fw.Reboot(a.command_key()),
+    "FactoryReset": lambda _: fw.FactoryReset(),
+    "ScheduleInform": lambda a: m.ScheduleInform(a.positive("DelaySeconds"), a.command_key()),
 }
 
 
@@ -295,5 +288,9 @@ def _method_list(element: Element) -> m.MethodList:
 _RESPONSES: dict[str, Callable[[Element], m.AcsResponse]] = {
     "InformResponse": lambda _: m.InformResponse(),
     "TransferCompleteResponse": lambda _: m.TransferCompleteResponse(),
+    "AutonomousTransferCompleteResponse": lambda _: m.AutonomousTransferCompleteResponse(),
+    "RequestDownloadResponse": lambda _: m.RequestDownloadResponse(),
+    "DUStateChangeCompleteResponse": lambda _: m.DUStateChangeCompleteResponse(),
+    "AutonomousDUStateChangeCompleteResponse": lambda _: m.AutonomousDUStateChangeCompleteResponse(),
     "GetRPCMethodsResponse": _method_list,
 }

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from cwmp.contract import Fault, soap_faultcode
+from cwmp.contract.firmware import DUResult, QueuedTransfer
+from cwmp.contract.session import RequestDownload
 from cwmp.session.soap import messages as m
 from cwmp.session.soap.lists import AttributeList, InfoList, ValueList
 from cwmp.session.soap.names import ENCODING, SOAP, VERSIONS, XSD, XSI, namespace
 from cwmp.session.soap.text import escape, to_bytes
 
-Message: TypeAlias = m.Inform | m.TransferComplete | m.GetRPCMethods | m.Response | Fault
+Message: TypeAlias = m.Inform | m.CpeRequest | m.Response | Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +117,73 @@ def _inform(inform: m.Inform) -> str:
     )
 
 
-def _transfer_complete(message: m.TransferComplete) -> str:
+def _boolean(name: str, value: bool) -> str:
+    return f"<{name}>{'1' if value else '0'}</{name}>"
+
+
+def _outcome(message: m.TransferComplete | m.AutonomousTransferComplete) -> str:
     return (
-        f"<cwmp:TransferComplete>{_element('CommandKey', message.command_key)}"
         f"<FaultStruct>{_element('FaultCode', message.fault_code)}"
         f"{_element('FaultString', message.fault_string[:256])}</FaultStruct>"
         f"{_element('StartTime', message.start_time)}{_element('CompleteTime', message.complete_time)}"
+    )
+
+
+def _transfer_complete(message: m.TransferComplete) -> str:
+    return (
+        f"<cwmp:TransferComplete>{_element('CommandKey', message.command_key)}{_outcome(message)}"
         "</cwmp:TransferComplete>"
     )
+
+
+def _autonomous_transfer_complete(message: m.AutonomousTransferComplete) -> str:
+    transfer = message.transfer
+    return (
+        "<cwmp:AutonomousTransferComplete>"
+        f"{_element('AnnounceURL', transfer.announce_url[:1024])}"
+        f"{_element('TransferURL', transfer.transfer_url[:1024])}"
+        f"{_boolean('IsDownload', transfer.is_download)}{_element('FileType', transfer.file_type[:64])}"
+        f"{_element('FileSize', transfer.file_size)}"
+        f"{_element('TargetFileName', transfer.target_file_name[:256])}{_outcome(message)}"
+        "</cwmp:AutonomousTransferComplete>"
+    )
+
+
+def _request_download(message: RequestDownload) -> str:
+    arguments = [
+        f"<ArgStruct>{_element('Name', name)}{_element('Value', value)}</ArgStruct>"
+        for name, value in zip(message.names, message.values, strict=True)
+    ]
+    return (
+        f"<cwmp:RequestDownload>{_element('FileType', message.file_type)}"
+        f"{_array('FileTypeArg', 'cwmp:ArgStruct', arguments)}</cwmp:RequestDownload>"
+    )
+
+
+def _result(result: DUResult, *, autonomous: bool = False) -> str:
+    performed = _element("OperationPerformed", result.operation) if autonomous else ""
+    return (
+        f"<Results>{_element('UUID', result.uuid)}"
+        f"{_element('DeploymentUnitRef', result.deployment_unit_ref[:256])}"
+        f"{_element('Version', result.version[:32])}{_element('CurrentState', result.current_state)}"
+        f"{_boolean('Resolved', result.resolved)}"
+        f"{_element('ExecutionUnitRefList', ','.join(result.execution_unit_refs))}"
+        f"{_element('StartTime', result.start_time)}{_element('CompleteTime', result.complete_time)}"
+        f"<Fault>{_element('FaultCode', result.fault_code)}"
+        f"{_element('FaultString', result.fault_string[:256])}</Fault>{performed}</Results>"
+    )
+
+
+def _du_state_change_complete(message: m.DUStateChangeComplete) -> str:
+    return (
+        f"<cwmp:DUStateChangeComplete>{''.join(map(_result, message.results))}"
+        f"{_element('CommandKey', message.command_key)}</cwmp:DUStateChangeComplete>"
+    )
+
+
+def _autonomous_du_state_change_complete(message: m.AutonomousDUStateChangeComplete) -> str:
+    results = "".join(_result(r, autonomous=True) for r in message.results)
+    return f"<cwmp:AutonomousDUStateChangeComplete>{results}</cwmp:AutonomousDUStateChangeComplete>"
 
 
 def _fault(fault: Fault) -> str:
@@ -155,28 +216,70 @@ def _added(message: m.AddObjectResponse) -> str:
     )
 
 
-def _download(message: m.DownloadResponse) -> str:
+def _started(message: m.DownloadResponse | m.UploadResponse) -> str:
+    method = type(message).__name__
     return (
-        f"<cwmp:DownloadResponse>{_element('Status', message.status)}"
+        f"<cwmp:{method}>{_element('Status', message.status)}"
         f"{_element('StartTime', message.start_time)}{_element('CompleteTime', message.complete_time)}"
-        "</cwmp:DownloadResponse>"
+        f"</cwmp:{method}>"
     )
+
+
+def _queued(transfer: QueuedTransfer) -> str:
+    return _element("CommandKey", transfer.command_key) + _element("State", transfer.state)
+
+
+def _queued_transfers(message: m.GetQueuedTransfersResponse) -> str:
+    items = [f"<QueuedTransferStruct>{_queued(t)}</QueuedTransferStruct>" for t in message.transfers]
+    return (
+        f"<cwmp:GetQueuedTransfersResponse>{_array('TransferList', 'cwmp:QueuedTransferStruct', items)}"
+        "</cwmp:GetQueuedTransfersResponse>"
+    )
+
+
+def _all_queued_transfers(message: m.GetAllQueuedTransfersResponse) -> str:
+    items = [
+        f"<AllQueuedTransferStruct>{_queued(t)}{_boolean('IsDownload', t.is_download)}"
+        f"{_element('FileType', t.file_type)}{_element('FileSize', t.file_size)}"
+        f"{_element('TargetFileName', t.target_file_name)}</AllQueuedTransferStruct>"
+        for t in message.transfers
+    ]
+    return (
+        f"<cwmp:GetAllQueuedTransfersResponse>{_array('TransferList', 'cwmp:AllQueuedTransferStruct', items)}"
+        "</cwmp:GetAllQueuedTransfersResponse>"
+    )
+
+
+def _void(message: object) -> str:
+    """A message without arguments is an empty element, never left out (A.2)."""
+    return f"<cwmp:{type(message).__name__}/>"
 
 
 _WRITERS: dict[type, Callable[[Any], str | tuple[str, ValueList | InfoList | AttributeList]]] = {
     m.Inform: _inform,
     m.TransferComplete: _transfer_complete,
-    m.GetRPCMethods: lambda _: "<cwmp:GetRPCMethods/>",
+    m.AutonomousTransferComplete: _autonomous_transfer_complete,
+    RequestDownload: _request_download,
+    m.DUStateChangeComplete: _du_state_change_complete,
+    m.AutonomousDUStateChangeComplete: _autonomous_du_state_change_complete,
+    m.GetRPCMethods: _void,
     Fault: _fault,
     m.GetRPCMethodsResponse: _methods,
     m.SetParameterValuesResponse: _status("SetParameterValuesResponse"),
     m.GetParameterValuesResponse: lambda r: ("GetParameterValuesResponse", r.parameters),
     m.GetParameterNamesResponse: lambda r: ("GetParameterNamesResponse", r.parameters),
-    m.SetParameterAttributesResponse: lambda _: "<cwmp:SetParameterAttributesResponse/>",
+    m.SetParameterAttributesResponse: _void,
     m.GetParameterAttributesResponse: lambda r: ("GetParameterAttributesResponse", r.parameters),
     m.AddObjectResponse: _added,
     m.DeleteObjectResponse: _status("DeleteObjectResponse"),
-    m.DownloadResponse: _download,
-    m.RebootResponse: lambda _: "<cwmp:RebootResponse/>",
-    m.ScheduleInformResponse: lambda _: "<cwmp:ScheduleInformResponse/>",
+    m.DownloadResponse: _started,
+    m.UploadResponse: _started,
+    m.ScheduleDownloadResponse: _void,
+    m.CancelTransferResponse: _void,
+    m.GetQueuedTransfersResponse: _queued_transfers,
+    m.GetAllQueuedTransfersResponse: _all_queued_transfers,
+    m.ChangeDUStateResponse: _void,
+    m.RebootResponse: _void,
+    m.FactoryResetResponse: _void,
+    m.ScheduleInformResponse: _void,
 }

@@ -1,8 +1,9 @@
 """The messages of TR-069a6 annex A that the suite speaks, as values.
 
 Field names are those of the standard. Parameter lists are parallel sequences (names, types, values); types
-are TR-106 base types without prefix, values are their XML text. A response of the ACS has only what the CPE
-uses of it.
+are TR-106 base types without prefix, values are their XML text. What the ACS asks of the firmware service has
+the same shape here and on the bus: those are the contract's messages. A response of the ACS has only what the
+CPE uses of it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,19 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from cwmp.contract import Fault
+from cwmp.contract.firmware import (
+    AutonomousTransfer,
+    CancelTransfer,
+    ChangeDUState,
+    Download,
+    DUResult,
+    FactoryReset,
+    QueuedTransfer,
+    Reboot,
+    ScheduleDownload,
+    Upload,
+)
+from cwmp.contract.session import RequestDownload
 from cwmp.session.soap.lists import AttributeList, InfoList, ValueList
 from ubuskit.records import dataclass
 
@@ -80,26 +94,13 @@ class DeleteObject:
 
 
 @dataclass(frozen=True, slots=True)
-class Download:
-    """A.3.2.8; `file_size` in bytes, 0 where it is not known; `delay_seconds` in s."""
-
-    command_key: str
-    file_type: str
-    url: str
-    username: str
-    password: str
-    file_size: int
-    target_file_name: str
-    delay_seconds: int
-    success_url: str
-    failure_url: str
+class GetQueuedTransfers:
+    """A.4.1.2, deprecated"""
 
 
 @dataclass(frozen=True, slots=True)
-class Reboot:
-    """A.3.2.9"""
-
-    command_key: str
+class GetAllQueuedTransfers:
+    """A.4.1.7"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,14 @@ Request: TypeAlias = (
     | AddObject
     | DeleteObject
     | Download
+    | Upload
+    | ScheduleDownload
+    | CancelTransfer
+    | GetQueuedTransfers
+    | GetAllQueuedTransfers
+    | ChangeDUState
     | Reboot
+    | FactoryReset
     | ScheduleInform
 )
 
@@ -147,6 +155,26 @@ class TransferCompleteResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class AutonomousTransferCompleteResponse:
+    """A.4.2.3"""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestDownloadResponse:
+    """A.4.2.2"""
+
+
+@dataclass(frozen=True, slots=True)
+class DUStateChangeCompleteResponse:
+    """A.3.3.3"""
+
+
+@dataclass(frozen=True, slots=True)
+class AutonomousDUStateChangeCompleteResponse:
+    """A.4.2.4"""
+
+
+@dataclass(frozen=True, slots=True)
 class MethodList:
     """GetRPCMethodsResponse of the ACS (A.3.1.1)."""
 
@@ -161,7 +189,15 @@ class AcsFault:
     text: str
 
 
-AcsResponse: TypeAlias = InformResponse | TransferCompleteResponse | MethodList
+AcsResponse: TypeAlias = (
+    InformResponse
+    | TransferCompleteResponse
+    | AutonomousTransferCompleteResponse
+    | RequestDownloadResponse
+    | DUStateChangeCompleteResponse
+    | AutonomousDUStateChangeCompleteResponse
+    | MethodList
+)
 
 # What the CPE asks of the ACS
 
@@ -199,6 +235,43 @@ class TransferComplete:
     fault_string: str
     start_time: str
     complete_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class AutonomousTransferComplete:
+    """A.4.2.3; times are UTC."""
+
+    transfer: AutonomousTransfer
+    fault_code: int
+    fault_string: str
+    start_time: str
+    complete_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class DUStateChangeComplete:
+    """A.3.3.3: at least one result, in the order of the operations."""
+
+    results: Sequence[DUResult]
+    command_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class AutonomousDUStateChangeComplete:
+    """A.4.2.4: at least one result."""
+
+    results: Sequence[DUResult]
+
+
+CpeRequest: TypeAlias = (
+    TransferComplete
+    | AutonomousTransferComplete
+    | RequestDownload
+    | DUStateChangeComplete
+    | AutonomousDUStateChangeComplete
+    | GetRPCMethods
+)
+"""What the CPE asks of the ACS after its Inform."""
 
 
 # What the CPE answers
@@ -253,7 +326,44 @@ class DownloadResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadResponse:
+    status: int
+    start_time: str
+    complete_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleDownloadResponse:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTransferResponse:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class GetQueuedTransfersResponse:
+    transfers: Sequence[QueuedTransfer]
+
+
+@dataclass(frozen=True, slots=True)
+class GetAllQueuedTransfersResponse:
+    transfers: Sequence[QueuedTransfer]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeDUStateResponse:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
 class RebootResponse:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class FactoryResetResponse:
     pass
 
 
@@ -272,6 +382,13 @@ Response: TypeAlias = (
     | AddObjectResponse
     | DeleteObjectResponse
     | DownloadResponse
+    | UploadResponse
+    | ScheduleDownloadResponse
+    | CancelTransferResponse
+    | GetQueuedTransfersResponse
+    | GetAllQueuedTransfersResponse
+    | ChangeDUStateResponse
     | RebootResponse
+    | FactoryResetResponse
     | ScheduleInformResponse
 )
