@@ -553,3 +553,34 @@ async def test_reset_makes_the_next_session_the_first(suite: Suite) -> None:
     assert status["pending_events"] == []
     document = json.loads((suite.paths.state_dir / "session" / "events.json").read_text())
     assert document["scheduled"] == []
+
+
+async def test_a_value_change_that_has_been_told_opens_no_session(suite: Suite) -> None:
+    """It is raised while the Inform that tells the value is on its way; the datamodel then knows of none."""
+    await suite.start()
+    await suite.ended()
+    raiser = await peer(suite)
+    informs = 1
+
+    async def changed() -> None:
+        suite.datamodel.value_change = True
+        suite.datamodel.before_inform = None
+
+    def handler(post: Post) -> Reply:
+        nonlocal informs
+        if post.method == "Inform":
+            informs += 1
+            raiser.nursery.start_soon(raiser.peers.request, RAISE_EVENT, RaiseEvent("4 VALUE CHANGE"))
+        return answer(post)
+
+    suite.datamodel.before_inform = changed
+    suite.acs.handler = handler
+    await suite.client.call("cwmp", "inform", {"event": "2 PERIODIC"})
+    assert sorted((await suite.acs.informs(2))[1].events) == ["2 PERIODIC", "4 VALUE CHANGE"]
+    with trio.fail_after(10):
+        while len(suite.datamodel.named("get_inform")) < 3:  # asked, and there is nothing to tell
+            await trio.testing.wait_all_tasks_blocked(0.005)
+    status = await suite.ended(2)
+    assert status["pending_events"] == []
+    assert (status["statistics"]["sessions"], informs) == (2, 2)
+    assert status["next_session"]["why"] == ""

@@ -18,7 +18,7 @@ from cwmp.datamodel.guard import Guard
 from cwmp.datamodel.inform import Informer
 from cwmp.datamodel.journal import Journal
 from cwmp.datamodel.loader import load
-from cwmp.datamodel.notifying import Notifier
+from cwmp.datamodel.notifying import VALUE_CHANGE, Notifier
 from cwmp.datamodel.reading import Reader
 from cwmp.datamodel.snapshot import System
 from cwmp.datamodel.watching import Watch
@@ -131,7 +131,10 @@ def _answer(
             yield page
 
     async def get_inform(args: contract.GetInform, _id: str) -> contract.Inform:
-        return await informer.inform(args)
+        inform = await informer.inform(args)
+        if VALUE_CHANGE in args.events and not inform.value_change:
+            notifier.informed()  # what was asked for is withdrawn by that
+        return inform
 
     async def informed(args: contract.Informed, _id: str) -> Empty:
         await informer.informed(args.token)

@@ -162,6 +162,11 @@ class Journal:
             self.queue.raise_event(event)
         self._save()
 
+    def withdrawn(self, code: str) -> None:
+        """There is nothing to tell by this event any more."""
+        self.queue.drop(code)
+        self._save()
+
     def inform_scheduled(self, delay: int, command_key: str, now: Moment) -> bool:
         """ScheduleInform asks for an Inform in `delay` seconds; False when there are too many."""
         added = self.scheduled.add(delay, command_key, now)

@@ -242,7 +242,9 @@ class Service:
         self._agenda.ended(complete=ended.success and not left, now=now)
         if self._settings.session_ended(reached=ended.reached, success=ended.success, now=now):
             self._reload = True
-        if ended.success:
+        if ended.success and ended.prepared is None:
+            self._log.debug("no session: what it was for has been told meanwhile")
+        elif ended.success:
             took = self._sessions.last.end - self._sessions.last.start
             self._log.info("session ended in success after %.1f s", took)
         else:

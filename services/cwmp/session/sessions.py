@@ -6,6 +6,7 @@ others go on with what waited for its end. When a session is due is the service'
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable
@@ -56,7 +57,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a session ended. `prepared` is None where there was nothing to send.
+    """How a session ended. `prepared` is None where there was no Inform, or nothing to tell by one.
 
     `reached` says whether there was a connection to the ACS; None where none was tried. `too_new` are the tokens
     of requests that the ACS's version does not know.
@@ -106,22 +107,29 @@ class Sessions:
     async def hold(self, config: Config, why: str) -> Ended:
         """One session from its beginning to its last word."""
         self.open = True
-        self.statistics.sessions += 1
-        self.last = LastSession("running", "", time.time())
+        start = time.time()
         self._reached = None
         self._too_new = frozenset()
-        record = self.history.began(self.last.start, why)
         await self._peers.tell(STATE, State(True))
         if self._end_due:  # the session before could not be ended properly: this service was killed, say
             await self.tell_ended(success=False)
         prepared: Prepared | None = None
+        problem = ""
         try:
             prepared = await self._prepare()
+        except Fault as fault:
+            problem = f"the Inform cannot be made: {fault.text}"
+        self._end_due = True
+        if prepared is None and not problem:
+            return Ended(True, "", None, None)
+        self.statistics.sessions += 1
+        self.last = LastSession("running", "", start)
+        record = self.history.began(start, why)
+        if prepared is None:
+            outcome = runner.Outcome(False, problem)
+        else:
             record.events = [f"{e.code} {e.command_key}".rstrip() for e in prepared.events]
             outcome = await self._run(config, prepared, why, record)
-        except Fault as fault:
-            outcome = runner.Outcome(False, f"the Inform cannot be made: {fault.text}")
-        self._end_due = True
         self._account(outcome, record)
         return Ended(outcome.success, outcome.error, prepared, self._reached, self._too_new)
 
@@ -141,8 +149,11 @@ class Sessions:
         else:
             self._end_due = False
 
-    async def _prepare(self) -> Prepared:
-        """The Inform and the requests of a session. Raises Fault where the datamodel does not give its part."""
+    async def _prepare(self) -> Prepared | None:
+        """The Inform and the requests of a session; None where the value change it was for has been told already.
+
+        Raises Fault where the datamodel does not give its part.
+        """
         self.step = "preparing"
         await self._door.find_address()
         for _ in range(2):
@@ -155,6 +166,11 @@ class Sessions:
             self._log.warning("this is another device than before (%s): bootstrap", device)
             self._another_device(device)
         self._journal.device = device
+        if ev.VALUE_CHANGE in asked.events and not found.value_change:
+            with contextlib.suppress(OSError):  # one that comes back is withdrawn again
+                self._journal.withdrawn(ev.VALUE_CHANGE)
+            if not self._journal.queue and not self._reports.events() and not self._journal.retry_count:
+                return None
         derived = self._reports.events()
         if found.value_change and ev.BOOTSTRAP not in self._journal.queue:
             derived = [ev.Event(ev.VALUE_CHANGE), *derived]
