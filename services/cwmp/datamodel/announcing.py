@@ -8,6 +8,7 @@ they are done, so that a restart in between forgets nobody; a reboot has told ev
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 
@@ -93,6 +94,10 @@ class Announcer:
             status |= wait
             if package not in listed:
                 listed.append(package)
+        for call in change.calls:
+            wait = call.after_session and (change.by_acs or self.session_open)
+            (self._journal.calls_later if wait else self._journal.calls_now).append([call.name, call.detail])
+            status |= wait
         return status
 
     async def follow(self, change: Change) -> None:
@@ -128,6 +133,8 @@ class Announcer:
             self._log.info("the session is over: applying %s", ", ".join(self._journal.later))
             self._journal.now += [p for p in self._journal.later if p not in self._journal.now]
             self._journal.later.clear()
+        self._journal.calls_now += self._journal.calls_later
+        self._journal.calls_later.clear()
         self._wake.set()
         self.on_session_end(applied)
 
@@ -154,6 +161,8 @@ class Announcer:
                 await self._deliver()
             while self._journal.now:
                 await self._tell_procd(self._journal.now[0])
+            while self._journal.calls_now:
+                await self._call(*self._journal.calls_now[0])
             await wake.wait()
 
     async def _tell_procd(self, package: str) -> None:
@@ -180,6 +189,21 @@ class Announcer:
             self._journal.now.remove(package)
             self._save()
             self.on_told()
+
+    async def _call(self, name: str, detail: str) -> None:
+        """What a command parameter asked for. It was acknowledged, so it is forgotten after, not before."""
+        target, _, method = name.rpartition(" ")
+        try:
+            await self._bus.call(target, method, json.loads(detail or "{}"), timeout=_CALL_TIMEOUT)
+        except Disconnected:
+            await self._bus.wait_connected()
+            return
+        except (UbusError, ValueError) as error:
+            self._log.error("ubus call %s failed: %s", name, error or type(error).__name__)
+        else:
+            self._log.info("ubus call %s: done", name)
+        self._journal.calls_now.remove([name, detail])
+        self._save()
 
     async def _deliver(self) -> None:
         """Give owners what was accepted for them. What they refuse now is lost, and said."""

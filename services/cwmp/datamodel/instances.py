@@ -90,13 +90,14 @@ class Instances:
         table = self._tables.setdefault(path, _Table(1, {}, {}))
         return self._new(table, Candidate(key, False, options))
 
-    def rename(self, entry: Entry, path: str, key: str) -> None:
-        """The row of `entry` in the table at `path` is about to be under `key`. Who had that key is no more."""
+    def rename(self, entry: Entry, path: str, candidate: Candidate) -> None:
+        """The row of `entry` in the table at `path` is about to be `candidate`. What had its key is no more."""
         table = self._tables[path]
-        other = table.by_key.get(key)
+        other = table.by_key.get(candidate.key)
         if other is not None and other is not entry:
             self.delete(path, other.number)
-        self._rename(table, entry, Candidate(key))
+        entry.anonymous = candidate.anonymous
+        self._rename(table, entry, candidate)
 
     def peek(self, path: str) -> int:
         """The number the next new row gets."""

@@ -8,6 +8,7 @@ informed of, by path; ``undo`` (undo.py); and ``journal``:
                     and has no second effect
     owed            service to {path: value}: accepted for parameters another service owns, not yet given to it
     tell            packages whose daemons still must be told, ``now`` or after the session (``later``)
+    calls           ubus calls to be made then, ``[object method, arguments as JSON]``
     boot            the boot those are from: a reboot has told everybody
 
 `commit` writes what changed of them with all UCI packages at once, or nothing (ubuskit's `Uci.apply`).
@@ -54,6 +55,8 @@ class Journal:
         self.owed: dict[str, dict[str, str]] = {}
         self.now: list[str] = []
         self.later: list[str] = []
+        self.calls_now: list[list[str]] = []
+        self.calls_later: list[list[str]] = []
         self.acked: dict[str, str] = {}
         self._on_flash: dict[StateFile, bytes] = {}
         self._journal.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -159,6 +162,7 @@ class Journal:
             "answers": dict(self.answers),
             "owed": self.owed,
             "tell": {"now": self.now, "later": self.later},
+            "calls": {"now": self.calls_now, "later": self.calls_later},
             "boot": self._boot_id,
         }
 
@@ -168,7 +172,11 @@ class Journal:
         self.parameter_key = _kept(document, "parameter_key", "")
         self.answers = OrderedDict(_kept(document, "answers", {}))
         self.owed = _kept(document, "owed", {})
-        tell = _kept(document, "tell", {}) if _kept(document, "boot", "") == self._boot_id else {}
+        this_boot = _kept(document, "boot", "") == self._boot_id
+        tell = _kept(document, "tell", {}) if this_boot else {}
+        calls = _kept(document, "calls", {}) if this_boot else {}
+        self.calls_now = list(_kept(calls, "now", []))
+        self.calls_later = list(_kept(calls, "later", []))
         self.now = list(_kept(tell, "now", []))
         self.later = list(_kept(tell, "later", []))
         self.acked = {

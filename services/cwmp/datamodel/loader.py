@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from cwmp.datamodel import conversion, tables, types
+from cwmp.datamodel.items import ItemRows, ListItem
+from cwmp.datamodel.listing import DirectoryRows
 from cwmp.datamodel.mapping_file import MappingError, MappingFile, Problem, open_file
 from cwmp.datamodel.sources import (
     Below,
@@ -36,7 +38,9 @@ from cwmp.datamodel.sources import (
     Unchanging,
 )
 from cwmp.datamodel.sources.base import AliasOf
+from cwmp.datamodel.sources.command import Command
 from cwmp.datamodel.template import (
+    Condition,
     SectionName,
     conditions,
     option_name,
@@ -66,8 +70,11 @@ _OBJECT_KEYS = frozenset(
         "unique_when_enabled",
     }
 )
-_SOURCE_KEYS = ("uci", "ubus", "file", "const", "service", "row", "python")
-_PART_KEYS = frozenset({*_SOURCE_KEYS, "map", "invert", "scale", "format", "regex", "field", "also"})
+_SOURCE_KEYS = ("uci", "ubus", "file", "const", "service", "row", "python", "item", "command")
+_ROW_KEYS = ("uci", "ubus", "file", "keys", "service", "directory", "list", "python")
+_ROW_EXTRAS = frozenset({"where", "key", "columns", "forget", "bare", "off", "numbered"})
+_PART_KEYS = frozenset({*_SOURCE_KEYS, "map", "invert", "scale", "format", "regex", "field", "also", "when"})
+_WHEN = ("at once", "after session")
 _PARAMETER_KEYS = _PART_KEYS | frozenset(
     {
         "type",
@@ -304,22 +311,31 @@ class _Builder:
         return _Scope()
 
     def _row_source(self, spec: dict[str, Any], scope: _Scope, node: Object) -> tables.RowSource:
-        kinds = [k for k in ("uci", "ubus", "file", "keys", "service", "python") if k in spec]
-        if len(kinds) != 1 or (unknown := set(spec) - {*kinds, "where", "key", "columns"}):
+        kinds = [k for k in _ROW_KEYS if k in spec]
+        if len(kinds) != 1 or (unknown := set(spec) - {*kinds, *_ROW_EXTRAS}):
             raise MappingError(
                 f"there is no '{min(unknown)}' in rows" if len(kinds) == 1
-                else "rows come from one of uci, ubus, file, keys, service, python"
+                else f"rows come from one of {', '.join(_ROW_KEYS)}"
             )  # fmt: skip
         where = conditions(spec.get("where", []))
         match kinds[0]:
             case "uci":
-                return tables.SectionRows(*section_type(_text(spec["uci"])), where)
+                forget = (
+                    {k: _text(v) for k, v in _table(spec["forget"]).items()} if "forget" in spec else None
+                )
+                return tables.SectionRows(
+                    *section_type(_text(spec["uci"])), where, forget, spec.get("bare", ())
+                )
             case "ubus":
                 return tables.ReplyRows(self._context(_text(spec["ubus"]), scope), spec.get("key", ""), where)
             case "keys":
                 return tables.FixedRows(spec["keys"], where)
             case "service":
                 return tables.OwnedRows(_text(spec["service"]), node.template, where)
+            case "directory":
+                return DirectoryRows(_text(spec["directory"]), where, numbered=bool(spec.get("numbered")))
+            case "list":
+                return self._item_rows(spec, scope, where)
             case "python":
                 rows = _imported(_text(spec["python"]))
                 if not isinstance(rows, tables.RowSource):
@@ -329,6 +345,16 @@ class _Builder:
         if spec.get("key") not in columns:
             raise MappingError("rows of a file need columns and a key that is one of them")
         return tables.LineRows(_text(spec["file"]), columns, spec["key"], where)
+
+    def _item_rows(self, spec: dict[str, Any], scope: _Scope, where: tuple[Condition, ...]) -> ItemRows:
+        section, option, index = option_name(_text(spec["list"]))
+        around = section or scope.section
+        package = around.package if around is not None else scope.package
+        if index is not None or not package:
+            raise MappingError(
+                f"'{spec['list']}' is no list: write package.section.option, or a row's option"
+            )
+        return ItemRows(package, around, option, _text(spec.get("off", "")), where)
 
     def _context(self, text: str, scope: _Scope, owner: Object | None = None) -> UbusContext | Below:
         if text.startswith((".", "[")):
@@ -475,6 +501,18 @@ class _Builder:
             raise MappingError(f"{spec['python']} has not what it needs: needs, writable, read, write")
         return PythonCode(code)
 
+    def _item(self, spec: Any, _scope: _Scope, node: Object, _name: str, _is_list: bool) -> Source:
+        if not isinstance(node.rows, ItemRows):
+            raise MappingError("only the rows of a list have items")
+        return ListItem(_text(spec["item"]))
+
+    def _command(self, spec: Any, _scope: _Scope, _node: Object, _name: str, _is_list: bool) -> Source:
+        calls = spec["command"] if isinstance(spec["command"], list) else [spec["command"]]
+        when = spec.get("when", "at once")
+        if when not in _WHEN:
+            raise MappingError(f"'{when}' is no when: use {', '.join(_WHEN)}")
+        return Command([ubus_call(_text(call)) for call in calls], after_session=when == "after session")
+
     # What only the whole shows
 
     def _counts(self) -> None:
@@ -520,6 +558,8 @@ _SOURCES = {
     "service": _Builder._service,
     "row": _Builder._row,
     "python": _Builder._python,
+    "item": _Builder._item,
+    "command": _Builder._command,
 }
 
 

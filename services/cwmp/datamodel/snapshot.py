@@ -16,10 +16,7 @@ A source that fails is kept as its failure: it costs the values that hang on it 
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import stat
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -28,24 +25,28 @@ import trio
 
 from cwmp.contract import Fault
 from cwmp.contract.parameters import GetParameters, get_parameters
+from cwmp.datamodel.files import Files
 from cwmp.runtime import Paths, Peers
 from ubuskit import UbusError
 from ubuskit.client import Client
 from ubuskit.uci import Package, PackageNotFound, Section, Uci, UciError
 
 _CALL_TIMEOUT = 5.0
-_MAX_FILE = 256 << 10
 
 
 class Need(NamedTuple):
-    """One thing to be read: kind (``uci``, ``ubus``, ``file``, ``service``), its name, and arguments.
+    """One thing to be read: kind (``uci``, ``ubus``, ``file``...), its name, and arguments.
 
-    | kind    | name            | detail                    | gives                    |
-    |---------|-----------------|---------------------------|--------------------------|
-    | uci     | package         |                           | `PackageView`            |
-    | ubus    | object method   | arguments as JSON         | the reply's table        |
-    | file    | absolute path   |                           | its text                 |
-    | service | service         | object path ending in dot | parameter path to text   |
+    | kind      | name            | detail                    | gives                                        |
+    |-----------|-----------------|---------------------------|----------------------------------------------|
+    | uci       | package         |                           | `PackageView`                                |
+    | ubus      | object method   | arguments as JSON         | the reply's table                            |
+    | file      | absolute path   |                           | its text                                     |
+    | bytes     | absolute path   |                           | its bytes                                    |
+    | before    | absolute path   |                           | its text as it was some time ago, "" at first |
+    | directory | pattern of paths |                          | the paths that match, in order               |
+    | modified  | absolute path   |                           | when it changed, seconds since 1970          |
+    | service   | service         | object path ending in dot | parameter path to text                       |
     """
 
     kind: str
@@ -95,13 +96,14 @@ class System:
     """The way to the router: everything the datamodel reads goes through here. `reads` counts, by kind."""
 
     def __init__(self, paths: Paths, uci: Uci, bus: Client, peers: Peers) -> None:
-        self._paths = paths
+        self._files = Files(paths)
         self._uci = uci
         self._uci_now = Uci(uci.confdir, uci.savedir, backend=uci.backend, lock_timeout=0.0)
         self._bus = bus
         self._peers = peers
         self.reads: Counter[Need] = Counter()
-        self._readers: dict[str, Callable[[Need], Any]] = {"uci": self._package_now, "file": self._file}
+        self._readers: dict[str, Callable[[Need], Any]] = {"uci": self._package_now}
+        self._readers.update(dict.fromkeys(self._files.readers, self._file))
         self._slow: dict[str, Callable[[Need], Awaitable[Any]]] = {
             "ubus": self._call,
             "service": self._ask,
@@ -147,28 +149,11 @@ class System:
         except (UciError, OSError) as error:
             raise SourceFailed(f"UCI package {need.name}: {error}") from None
 
-    def _file(self, need: Need) -> str:
-        """A file that does not exist is an empty one. Only plain files are read, so nothing can block."""
-        descriptor = -1
+    def _file(self, need: Need) -> Any:
         try:
-            descriptor = os.open(
-                self._paths.system(need.name), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-            )
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise SourceFailed(f"{need.name} is not a plain file")
-            data = b""
-            while len(data) < _MAX_FILE and (more := os.read(descriptor, _MAX_FILE - len(data))):
-                data += more
-            return data.decode("utf-8", "replace")
-        except FileNotFoundError:
-            return ""
+            return self._files.readers[need.kind](need.name)
         except OSError as error:
-            if error.errno in (errno.EINVAL, errno.ENODEV, errno.EOPNOTSUPP):
-                return ""  # sysfs says so of an interface that is down: there is no value
             raise SourceFailed(f"{need.name}: {error.strerror}") from None
-        finally:
-            if descriptor >= 0:
-                os.close(descriptor)
 
     async def _call(self, need: Need) -> dict[str, Any]:
         name, _, method = need.name.rpartition(" ")

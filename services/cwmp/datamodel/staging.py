@@ -6,8 +6,10 @@ same request builds on it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cwmp.datamodel.instances import Candidate
 from cwmp.datamodel.snapshot import PackageView
 from cwmp.datamodel.sources.uci import find_section
 from cwmp.datamodel.template import SectionName
@@ -20,14 +22,26 @@ if TYPE_CHECKING:
     from cwmp.datamodel.tree import Row, View
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A ubus call to be made when all else is durable: ``object method``, and its arguments as JSON."""
+
+    name: str
+    detail: str
+    after_session: bool
+
+
 class Staging:
-    """What a request changes: `uci` by package, `owned` by service, `aliases` by row path."""
+    """What a request changes: `uci` by package, `owned` by service, `aliases` and `renames` by row path; `calls`
+    are what it has done."""
 
     def __init__(self, view: View) -> None:
         self._view = view
         self.uci: dict[str, list[Change]] = {}
         self.owned: dict[str, dict[str, str]] = {}
         self.aliases: dict[str, tuple[Entry, str]] = {}
+        self.renames: dict[str, tuple[Entry, str, Candidate]] = {}
+        self.calls: list[Call] = []
         self._before: dict[tuple[str, str], Section | None] = {}
 
     @property
@@ -120,6 +134,29 @@ class Staging:
     def set_alias(self, row: Row, alias: str) -> None:
         if row.entry is not None and row.alias != alias:
             self.aliases[row.path] = (row.entry, alias)
+
+    def call(self, name: str, detail: str, *, after_session: bool) -> None:
+        """Have a ubus call made; the same one is made once."""
+        wanted = Call(name, detail, after_session)
+        if wanted not in self.calls:
+            self.calls.append(wanted)
+
+    def rename(self, row: Row, key: str, section: Section | None = None) -> None:
+        """Have `row` be what is under `key` from now on (`section`, where it is one); it keeps its number."""
+        if row.entry is None or row.parent is None or row.key == key:
+            return
+        table = f"{row.parent.path}{row.object.name}."
+        candidate = Candidate(key) if section is None else Candidate(key, section.anonymous, section.options)
+        self.renames[row.path] = (row.entry, table, candidate)
+        self._view.renames[table, key] = row.entry
+        row.key = key
+
+    def adopt(self, row: Row, package: str, section: Section) -> None:
+        """Have `row` be `section` from now on. Its own, made for it a moment ago, goes."""
+        if row.section is not None:
+            self.delete_section(package, row.section)
+        self.rename(row, section.name, section)
+        row.section = section
 
     def alias_of(self, row: Row) -> str:
         """The alias of a row once this request has succeeded."""

@@ -19,7 +19,7 @@ from ubuskit.uci import Section
 
 if TYPE_CHECKING:
     from cwmp.datamodel.sources import Source
-    from cwmp.datamodel.tables import RowSource
+    from cwmp.datamodel.tables import RowSource, There
 
 MAX_PATH = 256
 
@@ -250,6 +250,10 @@ class Row:
             self._cache[key] = make(self)
         return self._cache[key]
 
+    def forget(self) -> None:
+        """Have all that `cached` keeps made anew."""
+        self._cache = None
+
     def variable(self, name: str) -> str | None:
         """The value of a template's variable."""
         if name == "key":
@@ -302,7 +306,18 @@ class Row:
 class View:
     """The tree as one request sees it."""
 
-    __slots__ = ("_indexes", "_keys", "_rows", "failures", "instances", "model", "own", "root", "snapshot")
+    __slots__ = (
+        "_indexes",
+        "_keys",
+        "_rows",
+        "failures",
+        "instances",
+        "model",
+        "own",
+        "renames",
+        "root",
+        "snapshot",
+    )
 
     def __init__(
         self, model: Model, snapshot: Snapshot, instances: Instances, own: Mapping[str, str]
@@ -313,6 +328,8 @@ class View:
         self.own = own
         self.root = Row(self, model.root, "Device.", None)
         self.failures: dict[str, SourceFailed] = {}
+        self.renames: dict[tuple[str, str], Entry] = {}
+        """Rows that this request moves to another key, by table and that key."""
         self._rows: dict[str, list[Row]] = {}
         self._keys: dict[tuple[str, str], dict[str, Row]] = {}
         self._indexes: dict[tuple[int, str], dict[str, Any]] = {}
@@ -333,18 +350,9 @@ class View:
 
     def _make_rows(self, node: Object, source: RowSource, parent: Row, path: str) -> list[Row]:
         there = source.there(parent)
-        if source.numbered:
-            entries = [Entry(int(t.key), t.key) for t in there]
-        else:
-            entries = self.instances.number(
-                path,
-                [
-                    Candidate(t.key, t.section.anonymous, t.section.options)
-                    if t.is_section and t.section is not None
-                    else Candidate(t.key)
-                    for t in there
-                ],
-            )
+        entries = (
+            [Entry(int(t.key), t.key) for t in there] if source.numbered else self._numbered(path, there)
+        )
         rows = []
         for one, entry in zip(there, entries, strict=True):
             row = Row(self, node, f"{path}{entry.number}.", parent)
@@ -355,6 +363,23 @@ class View:
             rows.append(row)
         rows.sort(key=lambda r: r.entry.number if r.entry else 0)
         return rows
+
+    def _numbered(self, path: str, there: Sequence[There]) -> list[Entry]:
+        moved = {t.key: entry for t in there if self.renames and (entry := self.renames.get((path, t.key)))}
+        entries = self.instances.number(
+            path,
+            [
+                Candidate(t.key, t.section.anonymous, t.section.options)
+                if t.is_section and t.section is not None
+                else Candidate(t.key)
+                for t in there
+                if t.key not in moved
+            ],
+        )
+        if not moved:
+            return entries
+        others = iter(entries)
+        return [moved.get(t.key) or next(others) for t in there]
 
     def every(self, node: Object) -> Iterator[Row]:
         """All rows of an object, wherever they are. Raises like `rows`."""

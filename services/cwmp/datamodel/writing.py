@@ -33,7 +33,7 @@ from cwmp.datamodel.paths import InvalidName, Target, resolve
 from cwmp.datamodel.reading import Reader, probe
 from cwmp.datamodel.snapshot import Need, SourceFailed, Unread
 from cwmp.datamodel.sources import Reference
-from cwmp.datamodel.staging import Staging
+from cwmp.datamodel.staging import Call, Staging
 from cwmp.datamodel.tree import Object, Parameter, Row, View
 from cwmp.datamodel.types import TypeFault, ValueFault, split_list
 from cwmp.datamodel.watching import Watch
@@ -50,6 +50,7 @@ class Change:
     packages: list[str]
     names: list[str]
     by_acs: bool
+    calls: Sequence[Call] = ()
 
 
 class Followers(Protocol):
@@ -282,7 +283,7 @@ class Writer:
     ) -> tuple[dict[str, int], Change]:
         """Make everything durable at once; nothing is awaited while it is made, so nobody sees a half of it."""
         journal = self._journal
-        change = Change(staging.packages, names, parameter_key is not None)
+        change = Change(staging.packages, names, parameter_key is not None, staging.calls)
         by_acs: dict[str, str] = {}
         if parameter_key is not None:
             by_acs = {i.name: i.parameter.type.null if i.parameter.hidden else i.text for i in items}
@@ -301,6 +302,8 @@ class Writer:
                 self._watch.deleted(deleted)
             for entry, alias in staging.aliases.values():
                 journal.instances.set_alias(entry, alias)
+            for entry, table, candidate in staging.renames.values():
+                journal.instances.rename(entry, table, candidate)
             for service, values in staging.owned.items():
                 journal.owed.setdefault(service, {}).update(values)
             status = self._followers.schedule(change)

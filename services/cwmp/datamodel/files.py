@@ -1,0 +1,103 @@
+"""What the datamodel reads of the file system: texts, bytes, names in directories, times of change.
+
+Paths are the router's: those of UCI packages and of our own volatile files are wherever the service was told
+they are, all others below the sysroot. Only plain files are opened, so nothing can block.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import os
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from cwmp.runtime import Paths
+
+_MAX_FILE = 256 << 10
+_MAX_NAMES = 10_000
+_APART = 1.0
+"""Seconds between two readings that say how fast something goes."""
+
+_CONFIG = "/etc/config/"
+_OURS = "/var/run/cwmp/"
+_DIGITS = re.compile(r"(\d+)")
+
+
+class Files:
+    """`readers` by the kind of `Need` they serve, given its name; OSError where what is there cannot be read."""
+
+    def __init__(self, paths: Paths, clock: Callable[[], float] = trio.current_time) -> None:
+        self._paths = paths
+        self._clock = clock
+        self._samples: dict[str, list[tuple[float, str]]] = {}
+        self.readers: dict[str, Callable[[str], Any]] = {
+            "file": self.text,
+            "bytes": self.data,
+            "before": self.before,
+            "directory": self.names,
+            "modified": self.modified,
+        }
+
+    def text(self, name: str) -> str:
+        """The text of a file; a file that does not exist is an empty one."""
+        return self.data(name).decode("utf-8", "replace")
+
+    def data(self, name: str) -> bytes:
+        """The bytes of a file, as `text`."""
+        descriptor = -1
+        try:
+            descriptor = os.open(self._where(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EISDIR, "not a plain file")
+            data = b""
+            while len(data) < _MAX_FILE and (more := os.read(descriptor, _MAX_FILE - len(data))):
+                data += more
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            if error.errno in (errno.EINVAL, errno.ENODEV, errno.EOPNOTSUPP, errno.ESRCH):
+                return b""  # sysfs says so of an interface that is down, /proc of a process that ended
+            raise
+        else:
+            return data
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def before(self, name: str) -> str:
+        """The text as it was when it was last read here, a second ago or longer; "" where it never was."""
+        now = self._clock()
+        samples = self._samples.setdefault(name, [])
+        while len(samples) > 1 and now - samples[1][0] >= _APART:
+            del samples[0]
+        known = samples[0][1] if samples and now - samples[0][0] >= _APART else ""
+        if not samples or now - samples[-1][0] >= _APART:
+            samples.append((now, self.text(name)))
+        return known
+
+    def names(self, pattern: str) -> list[str]:
+        """The paths that match a pattern of ``*``, ``?`` and ``[...]``, numbers in their order."""
+        root = str(self._where(""))
+        found = glob.glob(glob.escape(root) + pattern)
+        paths = [path[len(root) :] for path in found[:_MAX_NAMES]]
+        return sorted(paths, key=lambda path: [int(p) if p.isdecimal() else p for p in _DIGITS.split(path)])
+
+    def modified(self, name: str) -> int:
+        """When a file was last changed, in seconds since 1970; 0 where it is not there."""
+        try:
+            return int(os.stat(self._where(name)).st_mtime)
+        except FileNotFoundError:
+            return 0
+
+    def _where(self, name: str) -> Path:
+        if name.startswith(_CONFIG):
+            return self._paths.uci_dir / name.removeprefix(_CONFIG)
+        if name.startswith(_OURS):
+            return self._paths.run_dir / name.removeprefix(_OURS)
+        return self._paths.system(name)
