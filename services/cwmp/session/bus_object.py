@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cwmp.session.service import Service
     from cwmp.session.trace import Trace
 
-_BY_HAND = (ev.BOOTSTRAP, ev.BOOT, ev.PERIODIC, ev.CONNECTION_REQUEST, ev.DIAGNOSTICS_COMPLETE)
+_BY_HAND = (ev.BOOTSTRAP, ev.BOOT, ev.PERIODIC, ev.CONNECTION_REQUEST, ev.DIAGNOSTICS_COMPLETE, ev.HEARTBEAT)
 
 
 class BusObject:

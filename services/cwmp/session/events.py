@@ -27,6 +27,7 @@ AUTONOMOUS_TRANSFER_COMPLETE = "10 AUTONOMOUS TRANSFER COMPLETE"
 DU_STATE_CHANGE_COMPLETE = "11 DU STATE CHANGE COMPLETE"
 AUTONOMOUS_DU_STATE_CHANGE_COMPLETE = "12 AUTONOMOUS DU STATE CHANGE COMPLETE"
 M_CHANGE_DU_STATE = "M ChangeDUState"
+HEARTBEAT = "14 HEARTBEAT"
 M_SCHEDULE_INFORM = "M ScheduleInform"
 M_REBOOT = "M Reboot"
 
@@ -77,7 +78,7 @@ RULES: Mapping[str, Rule] = {
     DU_STATE_CHANGE_COMPLETE: Rule(False, Ack.DU_STATE_CHANGE_COMPLETE, Keep.ALWAYS, 2),
     AUTONOMOUS_DU_STATE_CHANGE_COMPLETE: Rule(False, Ack.AUTONOMOUS_DU_STATE_CHANGE_COMPLETE, Keep.ALWAYS, 2),
     "13 WAKEUP": Rule(False, Ack.INFORM, Keep.BOOT, 4),
-    "14 HEARTBEAT": Rule(False, Ack.INFORM, Keep.BOOT, 4),
+    HEARTBEAT: Rule(False, Ack.INFORM, Keep.BOOT, 4),
     M_REBOOT: Rule(True, Ack.INFORM, Keep.ALWAYS),
     M_SCHEDULE_INFORM: Rule(True, Ack.INFORM, Keep.ALWAYS),
     "M Download": Rule(True, Ack.TRANSFER_COMPLETE, Keep.ALWAYS),
@@ -162,8 +163,13 @@ class EventQueue:
             self.raise_event(Event(M_REBOOT, key))
 
     def for_inform(self, derived: Sequence[Event] = (), *, version: str = "1.4") -> list[Event]:
-        """What an Inform says now: the queue, the events others derive, at most 64, none `version` lacks."""
+        """What an Inform says now: the queue, the events others derive, at most 64, none `version` lacks.
+
+        A heartbeat is alone in its Inform, all else waits for the next one (Annex O).
+        """
         minor = int(version.partition(".")[2])
+        if HEARTBEAT in self and RULES[HEARTBEAT].since <= minor:
+            return [Event(HEARTBEAT)]
         events = list(self._events)
         for event in derived:
             if event.rule.multiple or event not in events:

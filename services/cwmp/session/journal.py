@@ -26,6 +26,7 @@ from cwmp.runtime import StateFile
 from cwmp.session.events import (
     BOOT,
     BOOTSTRAP,
+    HEARTBEAT,
     M_SCHEDULE_INFORM,
     PERIODIC,
     SCHEDULED,
@@ -110,6 +111,8 @@ class Journal:
         found = volatile.load()
         if "periodic" in found:
             self.queue.raise_event(Event(PERIODIC))
+        if "heartbeat" in found:
+            self.queue.raise_event(Event(HEARTBEAT))
         self.open: bool = "open" in found
         """A session is open; at start: one was cut off when the service was killed."""
 
@@ -257,6 +260,7 @@ class Journal:
         self.open = False
         if success:
             self.retry_count = 0
+            self.queue.drop(HEARTBEAT)  # told, or the ACS is one that knows no heartbeat
             self.reboot_due = bool(self.reboots)
             self.reset = Reset.DUE if self.reset is Reset.ASKED else self.reset
         else:
@@ -268,7 +272,8 @@ class Journal:
     def _save(self) -> None:
         periodic = PERIODIC in self.queue
         self._periodic_on_flash = self._periodic_on_flash and periodic
-        events = [e for e in self.queue.to_list() if e[0] != PERIODIC or self._periodic_on_flash]
+        volatile = {HEARTBEAT} if self._periodic_on_flash else {HEARTBEAT, PERIODIC}
+        events = [e for e in self.queue.to_list() if e[0] not in volatile]
         document: dict[str, Any] = {
             "events": events,
             "retry_count": self.retry_count,
@@ -286,7 +291,11 @@ class Journal:
             "scheduled": self.scheduled.to_list(),
         }
         self._flash.save(document)
-        kept = {"periodic": periodic and not self._periodic_on_flash, "open": self.open}
+        kept = {
+            "periodic": periodic and not self._periodic_on_flash,
+            "heartbeat": HEARTBEAT in self.queue,
+            "open": self.open,
+        }
         self._volatile.save({name: True for name, kept_now in kept.items() if kept_now})
 
 

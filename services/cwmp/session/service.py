@@ -61,7 +61,7 @@ class Service:
         self._journal = Journal(runtime.state("events", VERSION), volatile)
         chance = random.SystemRandom()
         self._agenda = Agenda(chance.random)
-        self._phase = chance.random()
+        self._phase, self._heartbeat_phase = chance.random(), chance.random()
         self._reports = Reports(self._peers, self._journal, self._log, self._on_report)
         self._door = Door(runtime, lambda: self._sessions.open, self._on_connection_request)
         self._sessions = Sessions(
@@ -129,6 +129,7 @@ class Service:
                 if self._agenda.periodic_due(wall=time.time(), now=now):
                     self._raise([ev.Event(ev.PERIODIC)])
                 self._raise_scheduled()
+                self._raise_heartbeat(now)
                 due, why = self._agenda.next(now)
                 if self._agenda.by_event and not self._journal.queue and not self._reports.events():
                     self._agenda.nothing_left()
@@ -164,14 +165,18 @@ class Service:
         self._reload = False
         config = self._settings.take_up()
         self._sessions.trace.secrets = self._settings.secrets
-        periodic = None
+        periodic = heartbeat = None
         if config.periodic_inform_enable:
             reference = unix_time(config.periodic_inform_time)
             periodic = Periodic(config.periodic_inform_interval, reference, self._phase)
+        if config.heartbeat_enable:
+            reference = unix_time(config.heartbeat_time)
+            heartbeat = Periodic(config.heartbeat_interval, reference, self._heartbeat_phase)
         self._agenda.configure(
             periodic,
             config.retry_minimum_wait_interval,
             config.retry_interval_multiplier,
+            heartbeat=heartbeat,
             wall=time.time(),
             now=trio.current_time(),
         )
@@ -218,6 +223,13 @@ class Service:
             self._durably(lambda: self._journal.informs_due(now))
             self._agenda.event(ev.SCHEDULED)
 
+    def _raise_heartbeat(self, now: float) -> None:
+        """Where one is due; it goes first, but never before the ACS knows us (Annex O)."""
+        queue = self._journal.queue
+        beating = ev.HEARTBEAT in queue or ev.BOOTSTRAP in queue
+        if self._agenda.heartbeat_due(undelivered=beating, wall=time.time(), now=now):
+            self._raise([ev.Event(ev.HEARTBEAT)])
+
     # One session
 
     async def _session(self, why: str) -> None:
@@ -234,6 +246,8 @@ class Service:
         if ended.prepared is not None:
             events = ended.prepared.events
             self._durably(lambda: self._journal.session_ended(events, success=ended.success))
+            if ended.success and ev.Event(ev.HEARTBEAT) in events:
+                self._see_to_the_rest()
             asked = {r.token for r in ended.prepared.requests} - ended.too_new
             left = bool(asked & {r.token for r in self._reports.requests()})
         else:
@@ -251,6 +265,11 @@ class Service:
             due, _ = self._agenda.next(now)
             wait = max((due or 0.0) - now, 0.0)
             self._log.warning("session failed: %s; next try in %.0f s", ended.error, wait)
+
+    def _see_to_the_rest(self) -> None:
+        """What a heartbeat went before has a session now."""
+        for event in [*self._journal.queue, *self._reports.events()][:1]:
+            self._agenda.event(event.code)
 
     async def _restart(self) -> None:
         """What Reboot (A.3.2.9) or FactoryReset (A.4.1.4) asked for, once, after the session."""

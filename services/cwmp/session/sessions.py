@@ -188,7 +188,8 @@ class Sessions:
             found.types,
             found.values,
         )
-        return Prepared(inform, events, self._reports.requests(), found.token)
+        requests = [] if ev.Event(ev.HEARTBEAT) in events else self._reports.requests()
+        return Prepared(inform, events, requests, found.token)
 
     async def _run(self, config: Config, prepared: Prepared, why: str, record: Record) -> runner.Outcome:
         try:
