@@ -1,4 +1,4 @@
-"""The RPCs: what an ACS calls on a CPE, and what a CPE calls on an ACS (TR-069a6 A.3 and A.4)."""
+"""What an ACS calls on a CPE (TR-069a6 A.3 and A.4), but for files and software modules."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from cwmp.lab.acs import soap
 from cwmp.lab.acs.soap import Element, Violation
 
 R = TypeVar("R")
-
-UNKNOWN_TIME = "0001-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class GetParameterNames(Rpc[dict[str, bool]]):
 
     def read(self, answer: Element) -> dict[str, bool]:
         infos = soap.array(answer, "ParameterList", "ParameterInfoStruct")
-        return {soap.text(i, "Name"): _boolean(soap.text(i, "Writable")) for i in infos}
+        return {soap.text(i, "Name"): boolean(soap.text(i, "Writable")) for i in infos}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ class SetParameterValues(Rpc[int]):
         soap.add(call, "ParameterKey", self.parameter_key)
 
     def read(self, answer: Element) -> int:
-        return _status(answer)
+        return status(answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +157,7 @@ class AddObject(Rpc[Added]):
         soap.add(call, "ParameterKey", self.parameter_key)
 
     def read(self, answer: Element) -> Added:
-        return Added(int(soap.text(answer, "InstanceNumber")), _status(answer))
+        return Added(int(soap.text(answer, "InstanceNumber")), status(answer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +170,7 @@ class DeleteObject(Rpc[int]):
         soap.add(call, "ParameterKey", self.parameter_key)
 
     def read(self, answer: Element) -> int:
-        return _status(answer)
+        return status(answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,41 +185,22 @@ class Reboot(Rpc[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class TransferStarted:
-    status: int
-    start_time: str
-    complete_time: str
+class FactoryReset(Rpc[None]):
+    def read(self, answer: Element) -> None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
-class Download(Rpc[TransferStarted]):
-    command_key: str
-    url: str
-    file_type: str = "1 Firmware Upgrade Image"
-    username: str = ""
-    password: str = field(default="", repr=False)
-    file_size: int = 0
-    target_file_name: str = ""
-    delay_seconds: int = 0
+class ScheduleInform(Rpc[None]):
+    delay_seconds: int
+    command_key: str = ""
 
     def write(self, call: Element) -> None:
-        soap.add(call, "CommandKey", self.command_key)
-        soap.add(call, "FileType", self.file_type)
-        soap.add(call, "URL", self.url)
-        soap.add(call, "Username", self.username)
-        soap.add(call, "Password", self.password)
-        soap.add(call, "FileSize", self.file_size)
-        soap.add(call, "TargetFileName", self.target_file_name)
         soap.add(call, "DelaySeconds", self.delay_seconds)
-        soap.add(call, "SuccessURL", "")
-        soap.add(call, "FailureURL", "")
+        soap.add(call, "CommandKey", self.command_key)
 
-    def read(self, answer: Element) -> TransferStarted:
-        times = soap.text(answer, "StartTime"), soap.text(answer, "CompleteTime")
-        started = TransferStarted(_status(answer), *times)
-        if started.status == 1 and times != (UNKNOWN_TIME, UNKNOWN_TIME):
-            raise Violation(f"Status 1 with the times {times} (TR-069a6 A.3.2.8)")
-        return started
+    def read(self, answer: Element) -> None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,85 +222,6 @@ class Raw(Rpc[Element]):
         return answer
 
 
-# -- what the CPE calls -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    code: str
-    command_key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Inform:
-    """TR-069a6 A.3.3.1."""
-
-    manufacturer: str
-    oui: str
-    product_class: str
-    serial_number: str
-    events: tuple[Event, ...]
-    parameters: Mapping[str, Value]
-    current_time: str
-    retry_count: int
-
-    @property
-    def codes(self) -> list[str]:
-        return [event.code for event in self.events]
-
-
-@dataclass(frozen=True, slots=True)
-class TransferComplete:
-    """TR-069a6 A.3.3.2."""
-
-    command_key: str
-    fault_code: int
-    fault_string: str
-    start_time: str
-    complete_time: str
-
-
-def read_inform(call: Element) -> Inform:
-    """Raises Violation."""
-    order = [child.tag for child in call]
-    if order != ["DeviceId", "Event", "MaxEnvelopes", "CurrentTime", "RetryCount", "ParameterList"]:
-        raise Violation(f"the Inform's arguments are {order}")
-    device = call.find("DeviceId")
-    events = soap.array(call, "Event", "EventStruct")
-    if len(events) > 64:
-        raise Violation(f"an Inform with {len(events)} events")
-    if soap.text(call, "MaxEnvelopes") != "1":
-        raise Violation("MaxEnvelopes is not 1")
-    inform = Inform(
-        soap.text(device, "Manufacturer"),
-        soap.text(device, "OUI"),
-        soap.text(device, "ProductClass"),
-        soap.text(device, "SerialNumber"),
-        tuple(Event(soap.text(e, "EventCode"), soap.text(e, "CommandKey")) for e in events),
-        read_values(call),
-        soap.text(call, "CurrentTime"),
-        int(soap.text(call, "RetryCount")),
-    )
-    singles = [e.code for e in inform.events if not e.code.startswith("M ")]
-    if len(set(singles)) != len(singles):
-        raise Violation(f"a single event comes twice in {singles} (TR-069a6 3.7.1.5)")
-    return inform
-
-
-def read_transfer_complete(call: Element) -> TransferComplete:
-    """Raises Violation."""
-    fault = call.find("FaultStruct")
-    if fault is None:
-        raise Violation("TransferComplete has no FaultStruct")
-    return TransferComplete(
-        soap.text(call, "CommandKey"),
-        int(soap.text(fault, "FaultCode")),
-        soap.text(fault, "FaultString"),
-        soap.text(call, "StartTime"),
-        soap.text(call, "CompleteTime"),
-    )
-
-
 def read_values(parent: Element) -> dict[str, Value]:
     """A ParameterList of ParameterValueStructs. Raises Violation."""
     values: dict[str, Value] = {}
@@ -334,14 +234,14 @@ def read_values(parent: Element) -> dict[str, Value]:
     return values
 
 
-def _status(answer: Element) -> int:
+def status(answer: Element) -> int:
     status = soap.text(answer, "Status")
     if status not in {"0", "1"}:
         raise Violation(f"a Status of {status!r}")
     return int(status)
 
 
-def _boolean(text: str) -> bool:
+def boolean(text: str) -> bool:
     if text not in {"0", "1", "true", "false"}:
         raise Violation(f"{text!r} is no boolean")
     return text in {"1", "true"}

@@ -28,13 +28,13 @@ import trio
 from cwmp.lab.acs import auth, http, soap
 from cwmp.lab.acs.auth import Credentials, Guard
 from cwmp.lab.acs.behaviour import Behaviour, Body, Bytes, Close, Hang, Redirect, SoapFault, Status
+from cwmp.lab.acs.calls import REPORTS, Event, Report, TransferComplete, read_inform
 from cwmp.lab.acs.http import Abort, Request, Response
-from cwmp.lab.acs.messages import Event, read_inform, read_transfer_complete
 from cwmp.lab.acs.session import Call, Session
 from cwmp.lab.acs.soap import Envelope, Violation
 
 PATH = "/acs"
-_METHODS = ("GetRPCMethods", "Inform", "TransferComplete")
+_METHODS = ("GetRPCMethods", "Inform", *REPORTS)
 _XML = [("Content-Type", 'text/xml; charset="utf-8"')]
 
 
@@ -76,6 +76,7 @@ class Acs:
         self.timeline: list[Entry] = []
         self.violations: list[str] = []
         self.downloads: Counter[str] = Counter()
+        self.uploads: dict[str, bytes] = {}
         self.session_timeout = 60.0
         self._guard = Guard(credentials) if credentials else None
         self._on_entry = on_entry
@@ -87,6 +88,7 @@ class Acs:
         self._released = trio.Event()
         self._hanging = trio.Event()
         self._files: dict[str, _File] = {}
+        self._takes: dict[str, Guard | None] = {}
         self._connections = itertools.count(1)
 
     # -- what a script does -------------------------------------------------------------------------------------
@@ -142,6 +144,11 @@ class Acs:
         self._files[path] = _File(data, Guard(credentials) if credentials else None)
         return self.url.removesuffix(PATH) + path
 
+    def take_file(self, path: str, credentials: Credentials | None = None) -> str:
+        """Take what is PUT at `path` into `uploads`; its URL."""
+        self._takes[path] = Guard(credentials) if credentials else None
+        return self.url.removesuffix(PATH) + path
+
     async def connection_request(self, url: str, username: str, password: str) -> int:
         """Ask a CPE to connect (TR-069a6 3.2.2); the HTTP status it answers in the end.
 
@@ -179,6 +186,8 @@ class Acs:
         path = request.target.partition("?")[0]
         if path in self._files:
             return self._file(path, request)
+        if path in self._takes:
+            return self._taken(path, request)
         if path != PATH:
             return Response(404)
         if request.method != "POST":
@@ -234,6 +243,17 @@ class Acs:
             self.note(0, "->", f"{path}: {len(file.data)} bytes")
         headers = [("Content-Type", "application/octet-stream"), ("Content-Length", str(len(file.data)))]
         return Response(200, file.data, headers)
+
+    def _taken(self, path: str, request: Request) -> Response:
+        if request.method != "PUT":
+            return Response(405, headers=[("Allow", "PUT")])
+        if (guard := self._takes[path]) is not None:
+            challenge = guard.check(request.headers.get("authorization"), "PUT", request.target)
+            if challenge is not None:
+                return Response(401, headers=[("WWW-Authenticate", challenge)])
+        self.uploads[path] = request.body
+        self.note(0, "<-", f"{path}: {len(request.body)} bytes")
+        return Response(201)
 
     # -- CWMP ---------------------------------------------------------------------------------------------------
 
@@ -293,11 +313,10 @@ class Acs:
     def _request(self, session: Session, post: Envelope) -> Response:
         """A request of the CPE, which is answered at once."""
         answer = soap.element(f"{post.method}Response", post.namespace)
-        if post.method == "TransferComplete":
-            transfer = read_transfer_complete(post.body)
-            session.transfers.append(transfer)
-            outcome = f"fault {transfer.fault_code}" if transfer.fault_code else "ok"
-            self.note(session.number, "<-", f"TransferComplete  {transfer.command_key}: {outcome}")
+        if post.method in REPORTS:
+            report = REPORTS[post.method](post.body)
+            session.reports.append(report)
+            self.note(session.number, "<-", f"{post.method}{_about(report)}")
         elif post.method == "GetRPCMethods":
             self.note(session.number, "<-", "GetRPCMethods")
             methods = soap.add_array(answer, "MethodList", "xsd:string", len(_METHODS))
@@ -347,6 +366,12 @@ def _xml(
 ) -> Response:
     document = soap.write(body, id=post.id, namespace=post.namespace, use_version=use_version)
     return Response(200, document, [*_XML, *(headers or [])])
+
+
+def _about(report: Report) -> str:
+    if not isinstance(report, TransferComplete):
+        return ""
+    return f"  {report.command_key}: {f'fault {report.fault_code}' if report.fault_code else 'ok'}"
 
 
 def _event(event: Event) -> str:

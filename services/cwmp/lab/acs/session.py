@@ -5,7 +5,7 @@ Theory of operation
 The CPE drives: it posts, the ACS answers, and only an answer can carry a request of the ACS. So a session has
 a *turn*. It is the CPE's until it posts something that leaves the answer to us (an empty POST, or its response
 to our request); then it is ours until the script calls `rpc` or ends the session. Requests of the CPE
-(TransferComplete, GetRPCMethods) are answered at once and only noted.
+(TransferComplete, GetRPCMethods and the like) are answered at once and only noted.
 
 Two tasks meet here: the one that serves the CPE's connection (`give_turn`) and the script (`rpc`, `end`). A
 session is *lost* when the CPE's connection goes while a post of it is unanswered, or when the CPE begins a new
@@ -22,7 +22,8 @@ from typing import TypeVar
 import trio
 
 from cwmp.lab.acs import soap
-from cwmp.lab.acs.messages import Inform, Rpc, TransferComplete
+from cwmp.lab.acs.calls import Inform, Report, TransferComplete
+from cwmp.lab.acs.messages import Rpc
 from cwmp.lab.acs.soap import Envelope, Violation
 
 R = TypeVar("R")
@@ -43,13 +44,13 @@ class Call:
 
 @dataclass(eq=False)
 class Session:
-    """A session that an Inform opened. `transfers` are the TransferCompletes it has brought so far."""
+    """A session that an Inform opened. `reports` are the requests the CPE has made of us so far."""
 
     number: int
     inform: Inform
     namespace: str
     timeout: float = 60.0
-    transfers: list[TransferComplete] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
     claimed: bool = False
     dismissed: bool = False
     ended: trio.Event = field(default_factory=trio.Event)
@@ -60,6 +61,10 @@ class Session:
         self._posts_in, self._posts = trio.open_memory_channel[Envelope | None](0)
         self._calls_in, self._calls = trio.open_memory_channel[Call | None](0)
         self._ours = False
+
+    @property
+    def transfers(self) -> list[TransferComplete]:
+        return [report for report in self.reports if isinstance(report, TransferComplete)]
 
     # -- the script's side --------------------------------------------------------------------------------------
 
