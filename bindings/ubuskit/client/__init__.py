@@ -10,6 +10,7 @@ by themselves; what was in flight fails with Disconnected, what is started meanw
 """
 
 from ubuskit.client._client import DEFAULT_SOCKET, Client, ObjectInfo, open_client
+from ubuskit.client._dormant import Dormant
 from ubuskit.client._listeners import Listener, Subscription
 from ubuskit.client._served import ArgType, Handler, Method, Request, ServedObject
 
@@ -17,6 +18,7 @@ __all__ = [
     "DEFAULT_SOCKET",
     "ArgType",
     "Client",
+    "Dormant",
     "Handler",
     "Listener",
     "Method",

@@ -17,7 +17,7 @@ by the reading task in the order of arrival.
 import logging
 import math
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +27,7 @@ import trio
 
 from ubuskit import DEFAULT_SOCKET, blobmsg
 from ubuskit.blob import BlobError
+from ubuskit.client._dormant import Claims, Dormant
 from ubuskit.client._link import Link
 from ubuskit.client._listeners import EventHandler, Listener, Subscription
 from ubuskit.client._served import Method, ServedObject
@@ -45,6 +46,7 @@ from ubuskit.errors import (
 from ubuskit.protocol import (
     EVENT_OBJECT,
     Connected,
+    Connection,
     Event,
     Exchange,
     Invoke,
@@ -81,6 +83,7 @@ class ObjectInfo:
 class _Registered(Protocol):
     """What the daemon knows under an id. ``removed``: it must not come back with the next connection."""
 
+    name: str
     removed: bool
 
     async def register(self, link: Link) -> None: ...
@@ -89,16 +92,22 @@ class _Registered(Protocol):
 
 @asynccontextmanager
 async def open_client(
-    path: str = DEFAULT_SOCKET, *, reconnect: bool = True, connect_timeout: float | None = 10.0
+    path: str = DEFAULT_SOCKET,
+    *,
+    reconnect: bool = True,
+    connect_timeout: float | None = 10.0,
+    dormant: Dormant | None = None,
 ) -> AsyncIterator["Client"]:
     """Connect to the daemon at ``path``; leaving the block closes the connection.
+
+    With ``dormant``, a connection that a client before had left, that one is taken up first.
 
     Tries again until ``connect_timeout`` seconds have passed, then raises ConnectionFailed; None waits for ever.
     Without ``reconnect`` the client is of no more use when its connection ends.
     """
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
-        client = Client(path, nursery, reconnect=reconnect)
+        client = Client(path, nursery, reconnect=reconnect, dormant=dormant)
         try:
             await client._open(connect_timeout)
             yield client
@@ -113,12 +122,18 @@ async def open_client(
 class Client:
     """A connection to the bus; made by ``open_client``."""
 
-    def __init__(self, path: str, nursery: trio.Nursery, *, reconnect: bool) -> None:
+    def __init__(
+        self, path: str, nursery: trio.Nursery, *, reconnect: bool, dormant: Dormant | None = None
+    ) -> None:
         self.path = path
         self.link: Link | None = None
         """The connection, while the client is connected."""
         self.watches = False
         """Whether this client hears of objects that are added."""
+        self.called_at = trio.current_time()
+        """When one of our methods was called last, by trio's clock, or since when there is this client."""
+        self._dormant = dormant
+        self._claims = Claims({})
         self._nursery = nursery
         self._reconnect = reconnect
         self._up = trio.Event()
@@ -144,6 +159,46 @@ class Client:
     def on_connect(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` each time the client is connected again and all it had registered is so again."""
         self._on_connect.append(callback)
+
+    async def leave(self, *, keep: Collection[str], when: Callable[[], bool]) -> Dormant | None:
+        """Leave the connection, with all objects and the listeners to the patterns ``keep`` still registered.
+
+        What comes from then on waits in the socket for whoever takes the connection up; this client is of no more
+        use, and its block has to be left. None, and nothing is changed, while the connection is busy, or ``when``
+        says at the last moment that it should not be left.
+        """
+        link = self.link
+        if link is None or not self._quiet(link):
+            return None
+        dropped = [
+            what
+            for what in self._registered
+            if isinstance(what, Subscription) or (isinstance(what, Listener) and what.pattern not in keep)
+        ]
+        try:
+            for what in dropped:
+                await link.request(RemoveObject(self._registered[what]))
+            if self._quiet(link) and when():
+                self._closed = True
+                kept = {what.name: ident for what, ident in self._registered.items() if what not in dropped}
+                return Dormant(link.leave(), link.connection.client_id, link.connection.sequence, kept)
+        except Disconnected:
+            return None  # they are registered again with the next connection
+        for what in dropped:
+            if isinstance(what, Subscription):
+                what.reset()
+            await what.register(link)
+        return None
+
+    def claim(self, what: _Registered, link: Link) -> int:
+        """The id under which the daemon knows ``what`` already, from before this connection was taken up, or 0."""
+        ident, came = self._claims.claim(what.name)
+        if ident:
+            self._by_id[ident] = what
+            self._registered[what] = ident
+            for event in came:
+                self._deliver(link, event, ident)
+        return ident
 
     # Calls
 
@@ -361,6 +416,8 @@ class Client:
 
     async def _run(self) -> None:
         pause = _FIRST_PAUSE
+        if self._dormant is not None:
+            await self._use(self._take_up(self._dormant))
         while not self._closed:
             link = self._dial()
             if link is not None:
@@ -381,11 +438,19 @@ class Client:
             return None
         return Link(connection)
 
+    def _take_up(self, dormant: Dormant) -> Link:
+        self._claims = Claims(dormant.registered)
+        dormant.connected.setblocking(False)
+        return Link(dormant.connected, Connection.taken_up(dormant.client_id, dormant.sequence))
+
     async def _use(self, link: Link) -> None:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(link.write_rest)
-                nursery.start_soon(self._expect_greeting, link)
+                if link.connection.client_id:
+                    await self._settle(link, nursery)
+                else:
+                    nursery.start_soon(self._expect_greeting, link)
                 await link.read(partial(self._take, link, nursery))
                 nursery.cancel_scope.cancel()
         finally:
@@ -404,23 +469,27 @@ class Client:
             _log.exception("a message from the ubus daemon failed")
 
     def _handle(self, link: Link, nursery: trio.Nursery, event: Event) -> None:
+        if isinstance(event, Connected):
+            nursery.start_soon(self._settle, link, nursery)
+        elif isinstance(event, Invoked | Unsubscribe | Notify):
+            ident = (event.message.objid if isinstance(event, Invoked) else event.objid) or 0
+            if not self._claims.park(event, ident):
+                self._deliver(link, event, ident)
+
+    def _deliver(self, link: Link, event: Invoked | Unsubscribe | Notify, ident: int) -> None:
+        """Give what came for the object ``ident`` of ours to it."""
+        what = self._by_id.get(ident)
         if isinstance(event, Invoked):
-            what = self._by_id.get(event.message.objid or 0)
             if what is not None:
                 what.invoked(link, event)
             elif event.peer and not event.message.no_reply:
                 answer = StatusMessage(Status.NOT_FOUND, event.message.objid)
                 link.write(pack(answer, event.seq, event.peer), alone=True)
         elif isinstance(event, Unsubscribe):
-            what = self._by_id.get(event.objid or 0)
             if isinstance(what, Subscription):
                 what.target_gone(event.target or 0)
-        elif isinstance(event, Notify):
-            what = self._by_id.get(event.objid or 0)
-            if isinstance(what, ServedObject):
-                what.subscribers = bool(event.active)
-        elif isinstance(event, Connected):
-            nursery.start_soon(self._settle, link, nursery)
+        elif isinstance(what, ServedObject):
+            what.subscribers = bool(event.active)
 
     async def _settle(self, link: Link, nursery: trio.Nursery) -> None:
         """Give a new connection back what was registered on the one before."""
@@ -462,8 +531,15 @@ class Client:
                 continue
             return
 
+    def _quiet(self, link: Link) -> bool:
+        """Whether nothing is under way, on the connection or in an object of ours."""
+        return link.quiet and not any(
+            isinstance(what, ServedObject) and what.busy for what in self._registered
+        )
+
     def _lost(self, link: Link) -> None:
         link.close()
+        self._claims = Claims({})
         self._reason = link.reason
         self._ids.clear()
         self._by_id.clear()

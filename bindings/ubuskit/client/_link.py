@@ -28,8 +28,8 @@ Settled = Callable[[Exchange], None]
 
 
 class Link:
-    def __init__(self, connected: socket.socket) -> None:
-        self.connection = Connection()
+    def __init__(self, connected: socket.socket, connection: Connection | None = None) -> None:
+        self.connection = connection or Connection()
         self.closed = False
         self.reason = "the daemon closed the connection"
         self._socket = connected
@@ -112,6 +112,8 @@ class Link:
         while True:
             try:
                 await trio.lowlevel.wait_readable(self._socket)
+                if self.closed:
+                    return
                 data = recv(_READ_SIZE)
                 if not data:
                     return
@@ -144,6 +146,17 @@ class Link:
         self._room.unpark_all()
         trio.lowlevel.notify_closing(self._socket)
         self._socket.close()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is half sent, half received or unanswered."""
+        return not self.closed and not self._outbox.size and self.connection.between_messages
+
+    def leave(self) -> socket.socket:
+        """Stop using the connection without ending it: what comes stays in the socket, which is the caller's now."""
+        self.closed = True
+        trio.lowlevel.notify_closing(self._socket)
+        return self._socket
 
     async def room(self) -> None:
         """Wait until something may be written. Raises Disconnected."""

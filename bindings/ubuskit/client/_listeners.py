@@ -36,8 +36,8 @@ class _Ear:
     """An object of ours without a path, and what is called with all that reaches it."""
 
     def __init__(self, client: "Client", name: str, handler: EventHandler) -> None:
+        self.name = name
         self._client = client
-        self._name = name
         self._handler = handler
         self._id = 0
         self.removed = False
@@ -48,7 +48,7 @@ class _Ear:
 
         exchange = await link.request(AddObject(), settled=settled)
         if exchange.status:
-            raise status_error(exchange.status, self._name)
+            raise status_error(exchange.status, self.name)
 
     async def register(self, link: Link) -> None:
         await self._register_object(link)
@@ -59,9 +59,9 @@ class _Ear:
             data = blobmsg.decode(message.data) if message.data is not None else {}
             self._handler(message.method or "", data)
         except BlobError as error:
-            _log.warning("%s: %s came with data that is no blobmsg: %s", self._name, message.method, error)
+            _log.warning("%s: %s came with data that is no blobmsg: %s", self.name, message.method, error)
         except Exception:
-            _log.exception("%s: the handler of %s failed", self._name, message.method)
+            _log.exception("%s: the handler of %s failed", self.name, message.method)
         if event.peer and not message.no_reply and not link.closed:
             link.write(pack(StatusMessage(Status.OK, message.objid), event.seq, event.peer), alone=True)
 
@@ -78,6 +78,9 @@ class Listener(_Ear):
         self.pattern = pattern
 
     async def register(self, link: Link) -> None:
+        if ident := self._client.claim(self, link):
+            self._id = ident
+            return
         await self._register_object(link)
         ident = self._id - (1 << 32) if self._id >= 1 << 31 else self._id
         args = blobmsg.encode({"object": blobmsg.Int32(ident), "pattern": self.pattern})
@@ -146,15 +149,15 @@ class Subscription(_Ear):
         except (NotFound, Disconnected):
             return
         except StatusError as error:
-            _log.warning("%s: %s", self._name, error)
+            _log.warning("%s: %s", self.name, error)
             return
         if exchange.status == Status.OK:
             self._target = target
             self._subscribed.set()
         elif exchange.status == Status.INVALID_ARGUMENT:
-            _log.error("%s: it is this client's own object; nobody can subscribe to himself", self._name)
+            _log.error("%s: it is this client's own object; nobody can subscribe to himself", self.name)
         elif exchange.status != Status.NOT_FOUND:
-            _log.warning("%s: %s", self._name, status_error(exchange.status or 0))
+            _log.warning("%s: %s", self.name, status_error(exchange.status or 0))
 
     def _lost(self) -> None:
         if self._target is not None:

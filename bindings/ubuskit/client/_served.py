@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import trio
+
 from ubuskit import blobmsg
 from ubuskit.blob import BlobError, Octets
 from ubuskit.client._link import Link
@@ -96,6 +98,7 @@ class ServedObject:
 
     def __init__(self, client: "Client", path: str, methods: Mapping[str, Method]) -> None:
         self.path = path
+        self.name = f"object {path}"
         self.methods = dict(methods)
         self.subscribers = False
         self.removed = False
@@ -125,7 +128,16 @@ class ServedObject:
 
     # For the client
 
+    @property
+    def busy(self) -> bool:
+        """Whether a call is being served or somebody has subscribed."""
+        return self.subscribers or self._running > 0
+
     async def register(self, link: Link) -> None:
+        if ident := self._client.claim(self, link):
+            self._id = ident
+            return
+
         def settled(exchange: Exchange) -> None:
             self._id = self._client.registered(self, link, exchange)
 
@@ -137,6 +149,7 @@ class ServedObject:
             )
 
     def invoked(self, link: Link, event: Invoked) -> None:
+        self._client.called_at = trio.current_time()
         request = Request(self.path, event, link)
         method = self.methods.get(request.method)
         if method is None:

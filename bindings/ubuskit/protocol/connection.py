@@ -109,9 +109,28 @@ class Connection:
         self._exchanges: dict[int, Exchange] = {}
         self._seq = 0
 
+    @classmethod
+    def taken_up(cls, client_id: int, sequence: int) -> "Connection":
+        """An open connection that another machine has left; ``sequence``: the last number it gave."""
+        connection = cls()
+        connection.state = State.OPEN
+        connection.client_id = client_id
+        connection._seq = sequence % _SEQUENCES
+        return connection
+
     @property
     def in_flight(self) -> int:
         return len(self._exchanges)
+
+    @property
+    def between_messages(self) -> bool:
+        """Whether nothing is half received and nothing unanswered."""
+        return not self._exchanges and not self._reader.unfinished
+
+    @property
+    def sequence(self) -> int:
+        """The last sequence number that was given to a request."""
+        return self._seq
 
     def request(self, message: Message, peer: int = 0, owner: Any = None) -> tuple[Exchange, bytes]:
         """Start an exchange; returns it and the octets to send. Raises MessageTooLarge, Disconnected."""

@@ -113,6 +113,11 @@ class FrameReader:
         self._held = bytearray()
         self._need = _HEADER_LENGTH
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether a part of a frame is held."""
+        return bool(self._held)
+
     def feed(self, data: bytes) -> Iterator[Frame]:
         """The frames that ``data`` completes, to be taken to the end; bodies are views, not copies.
 

@@ -101,6 +101,11 @@ class EchoServer:
         self._changed = trio.Event()
         self._scope = trio.CancelScope()
 
+    @property
+    def active(self) -> bool:
+        """Whether it serves, or has counted something that nothing else remembers."""
+        return is_true(self.inputs["Enable"]) or self.counters.packets_received > 0
+
     def parameters(self) -> dict[str, str]:
         """All parameters by full path."""
         return {PATH + name: value for name, value in {**self.inputs, **self.counters.results()}.items()}

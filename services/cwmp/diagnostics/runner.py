@@ -55,6 +55,11 @@ class Runner:
     def path(self) -> str:
         return self.record.definition.path
 
+    @property
+    def active(self) -> bool:
+        """Whether there is something to do: a test, or an end that is not reported yet."""
+        return self.record.state == states.REQUESTED or self.record.unreported
+
     def parameters(self) -> dict[str, str]:
         """All parameters by full path."""
         return self.record.parameters()

@@ -71,7 +71,7 @@ async def serve(runtime: Runtime) -> None:
     service = _Service(runtime)
     await service.start()
     await runtime.peers.ready()
-    await service.run()
+    await runtime.serve_while_needed(service.run, service.idle)
 
 
 class _Service:
@@ -122,6 +122,10 @@ class _Service:
         async with trio.open_nursery() as nursery:
             for owner in self._owners:
                 nursery.start_soon(owner.run)
+
+    def idle(self) -> bool:
+        """Whether no test runs or waits, and no echo is served."""
+        return not self._local and not any(owner.active for owner in self._owners)
 
     # Parameters
 

@@ -55,8 +55,15 @@ class Answerer:
         self._log = log
         self._jobs: OrderedDict[str, _Job] = OrderedDict()
         self._handlers: dict[str, tuple[Operation[Any, Any], _Handler]] = {}
+        self.asked_at = trio.current_time()
         self._outbox, self._out = trio.open_memory_channel[tuple[str, dict[str, Any]]](256)
         self.answer(get_operations(name), self._get_operations)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is not answered yet, or its answer not sent."""
+        waiting = self._outbox.statistics().current_buffer_used
+        return waiting > 0 or any(not job.finished for job in self._jobs.values())
 
     def answer(
         self,
@@ -75,6 +82,7 @@ class Answerer:
         return Operations(sorted(self._handlers))
 
     def on_request(self, _event: str, table: dict[str, Any]) -> None:
+        self.asked_at = trio.current_time()
         request_id, requester, name = table.get("id"), table.get("from"), table.get("op")
         if (
             not (isinstance(request_id, str) and 0 < len(request_id) <= 64)

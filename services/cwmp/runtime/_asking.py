@@ -57,6 +57,11 @@ class Asker:
         self._count = 0
         self._calls: dict[str, _Call] = {}
 
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is waited for."""
+        return bool(self._calls)
+
     async def request(self, op: Operation[A, R], args: A, *, deadline: float = 30.0) -> R:
         """Ask a service for something and wait for its answer, at most `deadline` seconds.
 

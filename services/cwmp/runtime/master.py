@@ -8,6 +8,9 @@ after a pause that doubles from 0.1 s to 30 s and is forgotten once the child ha
 SIGINT stop everything, SIGHUP is passed on. The master holds no other state: it can be killed, and its
 children end with it (PR_SET_PDEATHSIG).
 
+Services that have nothing to do end on purpose, leaving their connection to the bus here; something to read on it
+starts them again (`rest`).
+
 As root it gives each child what that service needs and no more (`privileges`). It never reads the
 configuration itself: no child inherits a secret in its memory. Whoever replaces the configuration takes it from
 session's eyes, so the master looks after it every `_LOOK` s, and has it read again when it was replaced.
@@ -20,6 +23,7 @@ import ctypes
 import gc
 import os
 import signal
+import socket
 import sys
 import time
 from dataclasses import dataclass
@@ -27,9 +31,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from cwmp.contract import SERVICES
-from cwmp.runtime import logs, paths, preload, privileges
+from cwmp.runtime import logs, paths, preload, privileges, rest
 from cwmp.runtime.paths import Paths
 from cwmp.runtime.privileges import Account
+from cwmp.runtime.rest import Bed, Place
 from cwmp.runtime.service import Serve, run_process
 
 _PAUSE_FIRST = 0.1
@@ -42,13 +47,29 @@ _PR_SET_NAME, _PR_SET_PDEATHSIG = 15, 1
 
 @dataclass(slots=True)
 class _Child:
-    """One service: its process, when it was started (monotonic, s), and when it is to be started next."""
+    """One service: its process, when it was started (monotonic, s), and when it is to be started next.
+
+    `control` is the socket on which it says that it rests, `place` what it left when it did.
+    """
 
     service: str
     pid: int = 0
     born: float = 0.0
     pause: float = 0.0
     due: float = 0.0
+    control: socket.socket | None = None
+    place: Place | None = None
+
+    def wanted(self, now: float) -> bool:
+        """Whether it has to be started."""
+        return not self.pid and self.due <= now and (self.place is None or self.place.called())
+
+    def let_go(self) -> None:
+        """Close what is the master's, in another process."""
+        if self.control is not None:
+            self.control.close()
+        if self.place is not None:
+            self.place.close()
 
 
 class Master:
@@ -62,11 +83,13 @@ class Master:
         stderr: bool,
         account: Account | None = None,
         low_ports: bool = False,
+        patience: float = rest.PATIENCE,
     ) -> None:
         self._where = where
         self._stderr = stderr
         self._account = account
         self._low_ports = low_ports
+        self._patience = patience
         self._children = [_Child(service) for service in services]
         self._log = logs.set_up("master", stderr=stderr, device=where.system("/dev/log"))
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -75,7 +98,7 @@ class Master:
 
     def run(self) -> int:
         """Fork, wait and restart; the exit code once everything has stopped."""
-        watched = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+        watched = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, rest.WAKE}
         signal.pthread_sigmask(signal.SIG_BLOCK, watched)
         self._serve = preload.load(child.service for child in self._children)
         self._ballast = preload.settle()
@@ -83,9 +106,9 @@ class Master:
         while True:
             now = time.monotonic()
             for child in self._children:
-                if not child.pid and child.due <= now:
+                if child.wanted(now):
                     self._fork(child)
-            due = [child.due for child in self._children if not child.pid]
+            due = [child.due for child in self._children if not child.pid and child.place is None]
             wait = max(0.0, min(due) - time.monotonic()) if due else 3600.0
             if self._account is not None:
                 wait = min(wait, _LOOK)
@@ -111,16 +134,26 @@ class Master:
     def _fork(self, child: _Child) -> None:
         self._prepare()
         parent = os.getpid()
+        control, childs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = os.fork()
         if pid == 0:
-            self._be(child.service, parent)
-        child.pid, child.born = pid, time.monotonic()
+            control.close()
+            self._be(child, childs, parent)
+        childs.close()
+        if child.place is not None:
+            child.place.close()
+        child.pid, child.born, child.control, child.place = pid, time.monotonic(), control, None
         self._log.debug("%s runs as process %d", child.service, pid)
 
-    def _be(self, service: str, parent: int) -> NoReturn:
+    def _be(self, child: _Child, control: socket.socket, parent: int) -> NoReturn:
         """The child's side: become the service, with nothing left of the master."""
-        code = 1
+        code, service = 1, child.service
         try:
+            left = child.place.take_up() if child.place is not None else None
+            bed = Bed(self._patience, control, left) if self._patience else None
+            for other in self._children:
+                if other is not child:
+                    other.let_go()
             privileges.drop(service, self._account, low_ports=self._low_ports)
             self._libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # after that: new credentials forget it
             self._libc.prctl(_PR_SET_NAME, f"cwmp-{service}".encode()[:15])
@@ -129,7 +162,7 @@ class Master:
             signal.pthread_sigmask(signal.SIG_SETMASK, set())
             gc.enable()
             where = privileges.paths_for(service, self._account, self._where)
-            code = run_process(service, self._serve[service], where, stderr=self._stderr)
+            code = run_process(service, self._serve[service], where, stderr=self._stderr, bed=bed)
         except OSError as error:  # a service answers for its own: only what comes before it ends here
             self._log.error("%s cannot be started: %s", service, error)
         finally:
@@ -145,10 +178,26 @@ class Master:
                 continue
             now = time.monotonic()
             child.pid = 0
+            if self._rests(child, now):
+                continue
             settled = now - child.born >= _SETTLED
             child.pause = _PAUSE_FIRST if settled or not child.pause else min(child.pause * 2, _PAUSE_MOST)
             child.due = now + child.pause
             self._log.warning("%s ended (%s): again in %.1f s", child.service, _how(status), child.pause)
+
+    def _rests(self, child: _Child, now: float) -> bool:
+        """Whether a child that ended has left its place. One that had hardly begun is not believed."""
+        place = Place.of(child.control) if child.control is not None else None
+        if child.control is not None:
+            child.control.close()
+            child.control = None
+        if place is not None and now - child.born < self._patience:
+            place.close()
+            return False
+        if place is not None:
+            place.watch()
+            child.place, child.pause, child.due = place, 0.0, 0.0
+        return place is not None
 
     def _signal(self, number: signal.Signals) -> None:
         for child in self._children:
@@ -194,6 +243,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--low-ports", action="store_true", help="let session listen on ports below 1024 as that user"
     )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=rest.PATIENCE,
+        metavar="SECONDS",
+        help="how long firmware and diagnostics wait for something to do before they rest, in memory no more; "
+        f"default {rest.PATIENCE:g}, 0: for ever",
+    )
     options = parser.parse_args(arguments)
     services = tuple(options.services.split(","))
     if unknown := set(services) - set(SERVICES):
@@ -203,7 +260,14 @@ def main(arguments: list[str] | None = None) -> None:
         account = privileges.find_account(options.user or ("" if where.sysroot == Path("/") else "root"))
     except LookupError as error:
         parser.error(str(error))
-    master = Master(services, where, stderr=options.stderr, account=account, low_ports=options.low_ports)
+    master = Master(
+        services,
+        where,
+        stderr=options.stderr,
+        account=account,
+        low_ports=options.low_ports,
+        patience=max(0.0, options.patience),
+    )
     sys.exit(master.run())
 
 

@@ -44,6 +44,16 @@ class Peers:
         self.stream = self._asker.stream
         self.answer = self._answerer.answer
 
+    @property
+    def asked_at(self) -> float:
+        """When one of the others asked for something last, by trio's clock, or since when we are there."""
+        return self._answerer.asked_at
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits for an answer of ours, or we for one of theirs."""
+        return self._answerer.busy or self._asker.busy
+
     async def tell(self, fact: Fact[M], message: M) -> None:
         """Tell whoever listens. Facts may be lost; nothing may depend on one arriving."""
         try:

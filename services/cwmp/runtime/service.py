@@ -19,6 +19,7 @@ from cwmp.runtime import config, logs, paths
 from cwmp.runtime.config import Config
 from cwmp.runtime.paths import Paths
 from cwmp.runtime.peers import Peers
+from cwmp.runtime.rest import Bed
 from cwmp.runtime.state import StateFile
 from ubuskit.client import Client, open_client
 from ubuskit.uci import Uci
@@ -41,6 +42,7 @@ class Runtime:
     log: logging.Logger
     nursery: trio.Nursery
     boot_id: str
+    bed: Bed | None = None
     _reload: list[Callable[[], None]] = field(default_factory=list)
     _reported: set[str] = field(default_factory=set)
     _config: Config | None = None
@@ -60,6 +62,34 @@ class Runtime:
         self._reported = texts
         return found
 
+    async def serve_while_needed(self, work: Callable[[], Awaitable[None]], idle: Callable[[], bool]) -> None:
+        """Run `work`, until the service rests (`rest`): when nobody has called it for a while and it is `idle`.
+
+        Without a master that keeps its place on the bus a service never rests.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(work)
+            if self.bed is None:
+                return
+            await self._rest(self.bed, lambda: idle() and not self.peers.busy)
+            nursery.cancel_scope.cancel()
+
+    async def _rest(self, bed: Bed, idle: Callable[[], bool]) -> None:
+        """Return when the master has our connection."""
+        while True:
+            called = max(self.bus.called_at, self.peers.asked_at)
+            await trio.sleep_until(called + bed.patience)
+            if called < max(self.bus.called_at, self.peers.asked_at):
+                continue
+            dormant = None
+            if idle():
+                dormant = await self.bus.leave(keep=(f"cwmp.{self.name}.request",), when=idle)
+            if dormant is not None:
+                self.log.debug("nothing to do: resting")
+                bed.rest(dormant)
+                return
+            await trio.sleep(bed.patience)
+
     def on_reload(self, callback: Callable[[], None]) -> None:
         """Have `callback` called when the configuration is to be read again (SIGHUP, method `reload`)."""
         self._reload.append(callback)
@@ -78,6 +108,7 @@ async def run(
     *,
     started: Callable[[Runtime], None] = lambda _: None,
     connect_timeout: float | None = None,
+    bed: Bed | None = None,
 ) -> None:
     """Run a service on the bus at `where` until it is cancelled.
 
@@ -85,8 +116,9 @@ async def run(
     up after us.
     """
     where.run_dir.mkdir(parents=True, exist_ok=True)
+    dormant = bed.left if bed is not None else None
     async with (
-        open_client(str(where.bus), connect_timeout=connect_timeout) as bus,
+        open_client(str(where.bus), connect_timeout=connect_timeout, dormant=dormant) as bus,
         trio.open_nursery() as nursery,
     ):
         runtime = Runtime(
@@ -98,6 +130,7 @@ async def run(
             log=log,
             nursery=nursery,
             boot_id=_boot_id(where),
+            bed=bed,
         )
         started(runtime)
         await serve(runtime)
@@ -115,11 +148,11 @@ def start(name: str, serve: Serve, arguments: list[str] | None = None) -> None:
     sys.exit(run_process(name, serve, paths.from_options(options), stderr=options.stderr))
 
 
-def run_process(name: str, serve: Serve, where: Paths, *, stderr: bool) -> int:
+def run_process(name: str, serve: Serve, where: Paths, *, stderr: bool, bed: Bed | None = None) -> int:
     """Run a service in this process until SIGTERM or SIGINT; its exit code."""
     log = logs.set_up(name, stderr=stderr, device=where.system("/dev/log"))
     try:
-        trio.run(_supervised, name, serve, where, log)
+        trio.run(_supervised, name, serve, where, log, bed)
     except KeyboardInterrupt:
         pass
     except BaseException:  # the last words before the process ends; whoever started it sees the exit code
@@ -128,12 +161,12 @@ def run_process(name: str, serve: Serve, where: Paths, *, stderr: bool) -> int:
     return 0
 
 
-async def _supervised(name: str, serve: Serve, where: Paths, log: logging.Logger) -> None:
+async def _supervised(name: str, serve: Serve, where: Paths, log: logging.Logger, bed: Bed | None) -> None:
     async with trio.open_nursery() as nursery:
         runtimes: list[Runtime] = []
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             nursery.start_soon(_watch_signals, signals, nursery.cancel_scope, runtimes, log)
-            await run(name, serve, where, log, started=runtimes.append)
+            await run(name, serve, where, log, started=runtimes.append, bed=bed)
             nursery.cancel_scope.cancel()
 
 
