@@ -18,6 +18,7 @@ from cwmp.contract.datamodel import AddObject, SetValues
 from cwmp.datamodel.journal import Journal
 from cwmp.datamodel.loader import load
 from cwmp.datamodel.reading import Reader
+from cwmp.datamodel.remote.mounts import Mounts
 from cwmp.datamodel.service import mapping_directories
 from cwmp.datamodel.snapshot import System
 from cwmp.datamodel.undo import changes_back
@@ -107,7 +108,8 @@ class Datamodel:
         )
         volatile = StateFile(paths.run_dir / "changed.json", 1, LOG)
         self.watch = Watch(self.reader, self.journal, volatile, LOG)
-        self.writer = Writer(self.reader, self.journal, self.watch, Nobody(self.journal))
+        mounts = Mounts(model, nothing, self.journal, LOG)
+        self.writer = Writer(self.reader, self.journal, self.watch, Nobody(self.journal), mounts)
 
     def values(self, *names: str) -> dict[str, str]:
         async def read() -> dict[str, str]:

@@ -37,6 +37,7 @@ class Annotator:
 
     async def get(self, paths: Sequence[str]) -> Iterator[Attributes]:
         """The pages of the attributes of what `paths` name, as GetParameterValues resolves them."""
+        await self._reader.settle()
         targets = [resolve(self._reader.model, path, wildcards=True) for path in paths]
         found = await self._reader.parameters(targets)
         return self._pages([one for chosen in found for one in chosen])
@@ -76,6 +77,7 @@ class Annotator:
                 raise Fault(
                     FaultCode.INVALID_ARGUMENTS, f"{name}: Notification {notification} is none we have"
                 )
+        await self._reader.settle()
         targets = [resolve(self._reader.model, name) for name in args.names]
         chosen = await self._reader.parameters(targets)
         wanted = list(zip(chosen, args.notifications, args.access_changes, args.access_lists, strict=True))

@@ -7,6 +7,7 @@ informed of, by path; ``undo`` (undo.py); and ``journal``:
     answers         request id to the answer of a change, so that a request sent again after a restart gets it
                     and has no second effect
     owed            service to {path: value}: accepted for parameters another service owns, not yet given to it
+    remote          mount to what is under way with the daemon that serves it (remote/mounts.py)
     tell            packages whose daemons still must be told, ``now`` or after the session (``later``)
     calls           ubus calls to be made then, ``[object method, arguments as JSON]``
     boot            the boot those are from: a reboot has told everybody
@@ -53,6 +54,7 @@ class Journal:
         self.parameter_key = ""
         self.answers: OrderedDict[str, dict[str, int]] = OrderedDict()
         self.owed: dict[str, dict[str, str]] = {}
+        self.remote: dict[str, dict[str, Any]] = {}
         self.now: list[str] = []
         self.later: list[str] = []
         self.calls_now: list[list[str]] = []
@@ -161,6 +163,7 @@ class Journal:
             "parameter_key": self.parameter_key,
             "answers": dict(self.answers),
             "owed": self.owed,
+            "remote": self.remote,
             "tell": {"now": self.now, "later": self.later},
             "calls": {"now": self.calls_now, "later": self.calls_later},
             "boot": self._boot_id,
@@ -172,6 +175,7 @@ class Journal:
         self.parameter_key = _kept(document, "parameter_key", "")
         self.answers = OrderedDict(_kept(document, "answers", {}))
         self.owed = _kept(document, "owed", {})
+        self.remote = {k: v for k, v in _kept(document, "remote", {}).items() if isinstance(v, dict)}
         this_boot = _kept(document, "boot", "") == self._boot_id
         tell = _kept(document, "tell", {}) if this_boot else {}
         calls = _kept(document, "calls", {}) if this_boot else {}

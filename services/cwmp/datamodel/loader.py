@@ -17,6 +17,7 @@ from cwmp.datamodel import conversion, tables, types
 from cwmp.datamodel.items import ItemRows, ListItem
 from cwmp.datamodel.listing import DirectoryRows
 from cwmp.datamodel.mapping_file import MappingError, MappingFile, Problem, open_file
+from cwmp.datamodel.remote.mount import Mount
 from cwmp.datamodel.sources import (
     Below,
     Code,
@@ -58,6 +59,9 @@ _OBJECT_KEYS = frozenset(
         "uci",
         "ubus",
         "service",
+        "ambiorix",
+        "bbfdm",
+        "hide",
         "rows",
         "let",
         "like",
@@ -181,6 +185,7 @@ class _Builder:
                         )  # fmt: skip
         self._counts()
         self._link()
+        self._check_keys()
         for node in self._model.objects():
             node.probes = _probes(node)
         return self._model, sorted(self._problems, key=lambda p: (p.file, p.line))
@@ -223,6 +228,8 @@ class _Builder:
         if self._is_broken(template):
             return
         node = self._node(file, template)
+        if self._mounted(file, node, table):
+            return
         scope = self._scopes[file.label, template] = self._inherited(file, node)
         self._rows(node, table, scope)
         try:
@@ -244,6 +251,40 @@ class _Builder:
                 for key, functional in (("unique", False), ("unique_when_enabled", True))
                 for names in table.get(key, [])
             )
+
+    def _mounted(self, file: MappingFile, node: Object, table: dict[str, Any]) -> bool:
+        """Whether another daemon is said to serve the object with all below it."""
+        kind = next((kind for kind in ("ambiorix", "bbfdm") if kind in table), "")
+        if kind:
+            try:
+                node.mount = self._mount(node, table, kind)
+            except MappingError as error:
+                self._problem(file, node.template, error.key or kind, f"{node.template}: {error}")
+        return bool(kind)
+
+    def _mount(self, node: Object, table: dict[str, Any], kind: str) -> Mount:
+        if others := set(table) - {kind, "hide"}:
+            raise MappingError(
+                f"{kind} serves all of it: '{min(others)}' cannot stand beside it", min(others)
+            )
+        if node.template == "Device." or "{i}" in node.template:
+            raise MappingError(f"{kind} serves an object below Device. that lies in no table")
+        where = _text(table[kind])
+        if not re.fullmatch(r"([A-Za-z_][A-Za-z0-9_-]*\.)*[A-Za-z_][A-Za-z0-9_-]*\.?", where):
+            raise MappingError(f"'{where}' is no path of an object there")
+        if kind == "bbfdm" and not where.startswith("Device."):
+            raise MappingError("bbfdm has full paths, like bbfdm = 'Device.WiFi.'")
+        declared = [t for f in self._files for t in f.tables if t.startswith(node.template)]
+        declared.remove(node.template)
+        if declared:
+            raise MappingError(f"{declared[0]} is declared too, and {kind} serves all of {node.template}")
+        above = node.parent
+        while above is not None:
+            if above.mount is not None:
+                raise MappingError(f"{above.mount} serves all of {above.template}")
+            above = above.parent
+        hidden = frozenset(_text(name) for name in table.get("hide", []))
+        return Mount(node.template, kind, f"{where.rstrip('.')}.", hidden)
 
     def _rows(self, node: Object, table: dict[str, Any], scope: _Scope) -> None:
         is_row = node.template.endswith("{i}.")
@@ -531,6 +572,8 @@ class _Builder:
             found = [self._model.find(f"{table}{{i}}.") for table in reference.tables]
             text = ""
             for table, target in zip(reference.tables, found, strict=True):
+                if self._served(table):
+                    continue
                 if target is None or target.rows is None or target.table != table:
                     text = f"it refers to {table}, which is no table of this model"
                 elif reference.match and reference.match not in (target.parameters | target.lets):
@@ -539,7 +582,14 @@ class _Builder:
                 self._problem(file, node.template, parameter.name, f"{node.template}{parameter.name}: {text}")
                 del node.parameters[parameter.name]
             else:
-                reference.link(tuple(f for f in found if f is not None))
+                reference.link(tuple(f for f in found if f is not None and f.rows is not None))
+
+    def _served(self, table: str) -> bool:
+        """Whether another daemon serves this table, so that only time can tell what it is."""
+        mounts = (node.mount for node in self._model.objects())
+        return any(mount is not None and table.startswith(mount.path) for mount in mounts)
+
+    def _check_keys(self) -> None:
         for node in self._model.objects():
             for key in node.unique:
                 if missing := [p for p in key.parameters if p not in node.parameters]:

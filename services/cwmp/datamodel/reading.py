@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
+
+import trio
 
 from cwmp.contract import Fault, FaultCode
 from cwmp.contract.datamodel import Names, Values
@@ -46,6 +48,8 @@ class Reader:
         self._persist = persist
         self._log = log
         self.generation = 0
+        self.settle: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+        """Waited for before a path is resolved: parts of the model may have to be asked for (remote/)."""
 
     def changed(self) -> None:
         """A transaction was made: what was read before it must not be matched with what is known after it."""
@@ -86,12 +90,13 @@ class Reader:
 
     async def values(self, paths: Sequence[str]) -> Iterator[Values]:
         """The pages of what `paths` name. At least one, maybe an empty one."""
+        await self.settle()
         targets = [resolve(self.model, path, wildcards=True) for path in paths]
         needs: set[Need] = set()
         for target in targets:
             needs |= target.node.way_needs()
             if target.parameter is None:
-                needs |= target.node.needs()
+                needs |= target.node.needs() | _mounted(target)
             elif not target.parameter.hidden:
                 needs |= target.parameter.source.needs
         view, chosen = await self.look(needs, lambda v: [c for t in targets for c in _choose(v, t)])
@@ -104,9 +109,9 @@ class Reader:
         """What each of `targets` names, without values. Raises Fault as `values`."""
         needs: set[Need] = set()
         for target in targets:
-            needs |= target.node.way_needs() | (
-                target.node.row_needs() if target.parameter is None else frozenset()
-            )
+            needs |= target.node.way_needs()
+            if target.parameter is None:
+                needs |= target.node.row_needs() | _mounted(target)
         view, found = await self.look(
             needs, lambda v: [[(r, tuple(p)) for r, p in _choose(v, t, values=False)] for t in targets]
         )
@@ -150,6 +155,7 @@ class Reader:
         """The pages of GetParameterNames, in all its five forms."""
         if not path and next_level:
             return iter([Names(["Device."], [False])])
+        await self.settle()
         target = resolve(self.model, path, wildcards=True)
         if target.parameter is not None and next_level:
             raise Fault(
@@ -157,7 +163,7 @@ class Reader:
             )
         needs = set(target.node.way_needs())
         if not next_level and target.parameter is None:
-            needs |= target.node.row_needs()
+            needs |= target.node.row_needs() | _mounted(target)
         nodes = _next_level if next_level else _all_levels
         view, found = await self.look(needs, lambda v: list(nodes(v, target)))
         return self._name_pages(view, found)
@@ -181,6 +187,12 @@ class Reader:
         for text in view.failures:
             self._log.warning("left out of an answer: %s", text)
         yield Names(names, writable)
+
+
+def _mounted(target: Target) -> set[Need]:
+    """What a partial path below a mount needs: all of it in one call."""
+    mount = target.node.mount
+    return set() if mount is None or not mount.described else {mount.tree_need(target.path)}
 
 
 def _choose(view: View, target: Target, *, values: bool = True) -> Iterator[Chosen]:

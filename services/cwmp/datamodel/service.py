@@ -20,6 +20,7 @@ from cwmp.datamodel.journal import Journal
 from cwmp.datamodel.loader import load
 from cwmp.datamodel.notifying import VALUE_CHANGE, Notifier
 from cwmp.datamodel.reading import Reader
+from cwmp.datamodel.remote.mounts import Mounts
 from cwmp.datamodel.snapshot import System
 from cwmp.datamodel.watching import Watch
 from cwmp.datamodel.writing import Writer
@@ -61,12 +62,15 @@ async def serve(runtime: Runtime) -> None:
     )
     volatile = StateFile(runtime.paths.run_dir / "datamodel" / "changed.json", _CHANGED_VERSION, runtime.log)
     watch = Watch(reader, journal, volatile, runtime.log)
-    writer = Writer(reader, journal, watch, announcer)
+    mounts = Mounts(model, runtime.bus, journal, runtime.log)
+    system.remote = mounts.read
+    reader.settle = mounts.settle
+    writer = Writer(reader, journal, watch, announcer, mounts)
     annotator = Annotator(reader, journal, watch, writer.turn)
     informer = Informer(reader, journal, watch, runtime.log)
     notifier = Notifier(watch, runtime.peers, runtime.config, lambda: announcer.session_open, runtime.log)
     guard = Guard(journal, announcer, writer, runtime.uci, runtime.peers, runtime.config, runtime.log)
-    announcer.on_change = notifier.happened
+    announcer.on_change = mounts.happened = notifier.happened
     announcer.on_told = guard.told
     announcer.on_session_end = lambda applied: guard.session_ended(applied=applied)
 
@@ -78,6 +82,7 @@ async def serve(runtime: Runtime) -> None:
             "parameters": sum(len(node.parameters) for node in objects),
             "problems": [str(problem) for problem in problems],
             "pending": [*journal.now, *journal.later],
+            "unreachable": mounts.unreachable,
             "session_open": announcer.session_open,
             "changed": list(watch.changed),
             "rollback_in": -1 if guard.remaining is None else int(guard.remaining),
@@ -93,6 +98,7 @@ async def serve(runtime: Runtime) -> None:
         runtime.peers.on_ready("session", notifier.session_ready)
         for owner in ("session", "diagnostics", "firmware"):
             runtime.peers.on_ready(owner, announcer.owner_ready)
+        nursery.start_soon(mounts.run)
         nursery.start_soon(announcer.run)
         nursery.start_soon(notifier.run)
         nursery.start_soon(guard.run)

@@ -108,7 +108,10 @@ class System:
             "ubus": self._call,
             "service": self._ask,
             "uci": self._package,
+            "remote": self._remote,
         }
+        self.remote: Callable[[Need], Awaitable[Any]] | None = None
+        """Reads what other daemons serve, where a mapping file has such (remote/)."""
 
     async def fetch(self, needs: Iterable[Need], into: dict[Need, Any]) -> None:
         """Read all of `needs`, those that take time side by side. A failure becomes a `SourceFailed` value."""
@@ -163,6 +166,11 @@ class System:
         except (UbusError, ValueError) as error:
             raise SourceFailed(f"ubus call {need.name}: {error or type(error).__name__}") from None
 
+    async def _remote(self, need: Need) -> Any:
+        if self.remote is None:
+            raise SourceFailed(f"nobody serves {need.name}")
+        return await self.remote(need)
+
     async def _ask(self, need: Need) -> dict[str, str]:
         try:
             found = await self._peers.request(
@@ -197,6 +205,10 @@ class Snapshot:
         if type(value) is SourceFailed:
             raise value.with_traceback(None)
         return value
+
+    def has(self, need: Need) -> bool:
+        """Whether it was read already, with whatever success."""
+        return need in self._values
 
     def package(self, name: str) -> PackageView:
         """A UCI package; raises like `get`."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cwmp.datamodel.instances import Candidate
+from cwmp.datamodel.remote.schema import RemoteChanges
 from cwmp.datamodel.snapshot import PackageView
 from cwmp.datamodel.sources.uci import find_section
 from cwmp.datamodel.template import SectionName
@@ -43,6 +44,7 @@ class Staging:
         self.renames: dict[str, tuple[Entry, str, Candidate]] = {}
         self.calls: list[Call] = []
         self._before: dict[tuple[str, str], Section | None] = {}
+        self.remote = RemoteChanges()
 
     @property
     def packages(self) -> list[str]:

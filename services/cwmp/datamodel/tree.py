@@ -18,6 +18,7 @@ from cwmp.datamodel.types import Type
 from ubuskit.uci import Section
 
 if TYPE_CHECKING:
+    from cwmp.datamodel.remote import Mount
     from cwmp.datamodel.sources import Source
     from cwmp.datamodel.tables import RowSource, There
 
@@ -123,6 +124,7 @@ class Object:
         "create",
         "delete",
         "lets",
+        "mount",
         "name",
         "origin",
         "parameters",
@@ -149,6 +151,7 @@ class Object:
         self.section_name = ""
         self.probes: tuple[Parameter, ...] = ()
         self.origin = ""
+        self.mount: Mount | None = None
         self._needs: frozenset[Need] | None = None
 
     @property
@@ -159,7 +162,7 @@ class Object:
     def needs(self) -> frozenset[Need]:
         """What its parameters, its own rows and everything below certainly need. Known once all is linked."""
         if self._needs is None:
-            found: set[Need] = set()
+            found: set[Need] = set(self._mounted())
             if self.rows is not None:
                 found |= self.rows.needs
             for parameter in self.parameters.values():
@@ -173,9 +176,20 @@ class Object:
     def row_needs(self) -> frozenset[Need]:
         """What the rows of this object and of those below need, without their values."""
         found: set[Need] = set() if self.rows is None else set(self.rows.needs)
+        found |= self._mounted()
         for child in self.children.values():
             found |= child.row_needs()
         return frozenset(found)
+
+    def _mounted(self) -> frozenset[Need]:
+        """Of an object that another daemon serves with all below it: everything, in one call."""
+        if self.mount is None or self.mount.path != self.template or not self.mount.described:
+            return frozenset()
+        return frozenset({self.mount.need("tree", "")})
+
+    def forget_needs(self) -> None:
+        """What is below has changed."""
+        self._needs = None
 
     def way_needs(self) -> frozenset[Need]:
         """What is needed to get to its rows: the tables on the way."""
@@ -300,7 +314,13 @@ class Row:
 
     @property
     def alias(self) -> str:
-        return "" if self.entry is None else self.entry.alias or default_alias(self.entry)
+        """The Alias of the row; "" where the table has none. Raises like `Parameter.value`, if somebody else's."""
+        if self.entry is None:
+            return ""
+        if self.object.mount is not None:
+            parameter = self.object.parameters.get("Alias")
+            return "" if parameter is None else parameter.value(self)
+        return self.entry.alias or default_alias(self.entry)
 
 
 class View:
@@ -406,12 +426,14 @@ class View:
         if found is None:
             found = {}
             for row in self.table(template):
-                if not match:
+                known = match or ("" if row.object.mount is None else "Name")
+                if not known:
                     value: str | None = row.key
-                elif match in row.object.lets:
-                    value = row.variable(match)
+                elif known in row.object.lets:
+                    value = row.variable(known)
                 else:
-                    value = row.object.parameters[match].value(row)
+                    parameter = row.object.parameters.get(known)  # of another daemon's there may be none
+                    value = None if parameter is None else parameter.value(row)
                 if value is not None:
                     found.setdefault(value, row)
             self._keys[template, match] = found

@@ -116,7 +116,7 @@ class Watch:
         needs: set[Need] = set()
         for one in listed:
             needs |= one.needs()
-        if not needs:
+        if not listed:
             return {}
         _, values = await self._reader.look(needs, lambda view: values_of(view, listed))
         return values

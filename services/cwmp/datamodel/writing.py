@@ -31,6 +31,8 @@ from cwmp.contract.datamodel import Added, AddObject, Applied, DeleteObject, Set
 from cwmp.datamodel.journal import PARAMETER_KEY, Journal
 from cwmp.datamodel.paths import InvalidName, Target, resolve
 from cwmp.datamodel.reading import Reader, probe
+from cwmp.datamodel.remote.mount import Mount, RemoteRows
+from cwmp.datamodel.remote.mounts import Mounts
 from cwmp.datamodel.snapshot import Need, SourceFailed, Unread
 from cwmp.datamodel.sources import Reference
 from cwmp.datamodel.staging import Call, Staging
@@ -89,11 +91,14 @@ class _Item:
 class Writer:
     """Makes changes, one at a time."""
 
-    def __init__(self, reader: Reader, journal: Journal, watch: Watch, followers: Followers) -> None:
+    def __init__(
+        self, reader: Reader, journal: Journal, watch: Watch, followers: Followers, mounts: Mounts
+    ) -> None:
         self._reader = reader
         self._watch = watch
         self._journal = journal
         self._followers = followers
+        self.mounts = mounts
         self.turn = trio.Lock()
         """Held by whoever changes what the journal keeps."""
 
@@ -111,6 +116,7 @@ class Writer:
         async with self.turn:
             if (answer := self._journal.answers.get(request_id)) is not None:
                 return Applied(answer["status"])
+            await self._reader.settle()
             items, refused = self._resolve(args)
             view, _ = await self._reader.look(_needs(items), lambda v: _gather(v, items))
             staging = Staging(view)
@@ -124,7 +130,10 @@ class Writer:
                 faults = [refused[name] for name in args.names if name in refused]
                 raise Fault(FaultCode.INVALID_ARGUMENTS, _summary(faults, len(args.names)), faults)
             await self._before(staging, args.parameter_key)
-            answer, change = await self._commit(staging, args.names, args.parameter_key, request_id, items)
+            async with self.mounts.applied(staging.remote.by_mount()):
+                answer, change = await self._commit(
+                    staging, args.names, args.parameter_key, request_id, items
+                )
             await self._followers.follow(change)
             return Applied(answer["status"])
 
@@ -176,8 +185,11 @@ class Writer:
         async with self.turn:
             if (answer := self._journal.answers.get(request_id)) is not None:
                 return Added(answer["instance"], answer["status"])
+            await self._reader.settle()
             target = resolve(self._reader.model, args.object_name)
             node, rows = target.node, target.node.rows
+            if target.table and node.mount is not None:
+                return await self._add_remote(args, target, node.mount, request_id)
             if not target.table or node.create is None or rows is None:
                 raise InvalidName(args.object_name, "no row can be created here")
             view, (parent, there) = await self._reader.look(
@@ -214,8 +226,11 @@ class Writer:
         async with self.turn:
             if (answer := self._journal.answers.get(request_id)) is not None:
                 return Applied(answer["status"])
+            await self._reader.settle()
             target = resolve(self._reader.model, args.object_name)
             node, rows = target.node, target.node.rows
+            if isinstance(rows, RemoteRows) and not target.table and target.parameter is None:
+                return await self._delete_remote(args, target, rows.mount, request_id)
             if target.table or target.parameter is not None or rows is None:
                 raise InvalidName(args.object_name, "not a row of a table")
             if not node.delete:
@@ -262,6 +277,43 @@ class Writer:
             await self._followers.follow(change)
             return Applied(answer["status"])
 
+    # Rows of other daemons
+
+    async def _add_remote(self, args: AddObject, target: Target, mount: Mount, request_id: str) -> Added:
+        if target.node.create is None:
+            raise InvalidName(args.object_name, "no row can be created here")
+        view, _ = await self._reader.look(target.node.way_needs(), target.row)
+        staging = Staging(view)
+        await self._before(staging, args.parameter_key)
+        async with self.mounts.added(mount, args.object_name, {}) as number:
+            answer, change = await self._commit(
+                staging, [args.object_name], args.parameter_key, request_id, (), instance=number
+            )
+        await self._followers.follow(change)
+        return Added(answer["instance"], answer["status"])
+
+    async def _delete_remote(
+        self, args: DeleteObject, target: Target, mount: Mount, request_id: str
+    ) -> Applied:
+        if not target.node.delete:
+            raise InvalidName(args.object_name, "rows of this table cannot be deleted")
+        if args.parameter_key is None and (held := self._journal.attributes.acs_only(args.object_name)):
+            raise Fault(FaultCode.REQUEST_DENIED, f"only the ACS may change {held} (AccessList)")
+        view, _ = await self._reader.look(target.node.way_needs(), target.row)
+        staging = Staging(view)
+        await self._before(staging, args.parameter_key)
+        async with self.mounts.deleted(mount, args.object_name):
+            answer, change = await self._commit(
+                staging,
+                [args.object_name],
+                args.parameter_key,
+                request_id,
+                (),
+                deleted=args.object_name,
+            )
+        await self._followers.follow(change)
+        return Applied(answer["status"])
+
     # The transaction
 
     async def _before(self, staging: Staging, parameter_key: str | None) -> None:
@@ -306,6 +358,7 @@ class Writer:
                 journal.instances.rename(entry, table, candidate)
             for service, values in staging.owned.items():
                 journal.owed.setdefault(service, {}).update(values)
+            journal.remote = self.mounts.sealed()
             status = self._followers.schedule(change)
             return {"status": status, "instance": instance} if instance else {"status": status}
 
