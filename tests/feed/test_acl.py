@@ -35,7 +35,7 @@ OBJECTS = {
 """What each service puts on the bus."""
 
 ALLOWED = [
-    *("publish:cwmp", "publish:cwmp.diagnostics"),
+    *("publish:cwmp", "publish:cwmp.diagnostics", "publish:tr069"),
     *("listen:cwmp.session.request", "listen:cwmp.session.reply", "listen:cwmp.diagnostics.request"),
     *("listen:cwmp.datamodel.changed", "listen:cwmp.firmware.transfer", "listen:cwmp.firmware.ready"),
     *("send:cwmp.datamodel.request", "send:cwmp.firmware.request", "send:cwmp.datamodel.reply"),

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 _BY_HAND = (ev.BOOTSTRAP, ev.BOOT, ev.PERIODIC, ev.CONNECTION_REQUEST, ev.DIAGNOSTICS_COMPLETE, ev.HEARTBEAT)
 
 
+def event_by_hand(text: str) -> str | None:
+    """The event a person means: its code, its number or its name; without any, a periodic Inform."""
+    wanted = text.strip().upper() or ev.PERIODIC
+    return next((code for code in _BY_HAND if wanted in {code, *code.split(" ", 1)}), None)
+
+
 class BusObject:
     """Arguments are checked here; what a method does is the service's."""
 
@@ -47,8 +53,7 @@ class BusObject:
         return self._service.status()
 
     async def _inform(self, request: Request) -> Mapping[str, Any]:
-        wanted = str(request.args.get("event") or ev.PERIODIC).strip().upper()
-        code = next((c for c in _BY_HAND if wanted in {c, *c.split(" ", 1)}), None)
+        code = event_by_hand(str(request.args.get("event") or ""))
         if code is None:
             raise InvalidArgument(f"event: one of {', '.join(_BY_HAND)}")
         accepted, info = self._service.inform(code)

@@ -31,6 +31,7 @@ from cwmp.runtime.clock import date_time
 from cwmp.session import events as ev
 from cwmp.session.agenda import Agenda
 from cwmp.session.bus_object import BusObject
+from cwmp.session.compatibility import CompatibleObject
 from cwmp.session.door import Door
 from cwmp.session.journal import VERSION, Journal, Reset
 from cwmp.session.parameters import OwnParameters
@@ -72,6 +73,7 @@ class Service:
             moment=self._moment,
             another_device=self._on_another_device,
         )
+        self._compatible = CompatibleObject(runtime.bus, self, self._reboot_by_hand, self._log)
         self._wake = trio.Event()
         self._reload = True
         self._reset = False
@@ -106,14 +108,14 @@ class Service:
     async def _loop(self) -> None:
         # One that was cut off with the service, if there was one.
         await self._sessions.tell_ended(success=False)
-        self._take_up_config()
+        await self._take_up_config()
         if self._journal.open:
             self._agenda.ended(complete=False, now=trio.current_time())
         while True:
             if self._reset:
                 self._forget()
             if self._reload:
-                self._take_up_config()
+                await self._take_up_config()
             now = trio.current_time()
             until = float("inf")
             if self._journal.restart_due and not self._rebooting and now >= self._reboot_at:
@@ -160,7 +162,7 @@ class Service:
     def _woken(self) -> None:
         self._wake.set()
 
-    def _take_up_config(self) -> None:
+    async def _take_up_config(self) -> None:
         """The configuration as it is now; a new ACS URL makes BOOTSTRAP due (3.7.1.5)."""
         self._reload = False
         config = self._settings.take_up()
@@ -183,6 +185,7 @@ class Service:
         self._door.configure(config)
         if config.enable and config.acs_url and config.acs_url != self._journal.acs_url:
             self._bootstrap(self._journal.device)
+        await self._compatible.switch(config.compatibility)
 
     def _forget(self) -> None:
         """What is known of ACS, events and retries goes; the configuration and the data model stay."""
@@ -355,6 +358,10 @@ class Service:
             "connection_request_url": self._door.url(),
         }
 
+    @property
+    def session_open(self) -> bool:
+        return self._sessions.open
+
     def inform(self, code: str) -> tuple[bool, str]:
         """A session with this event: whether there will be one, and in plain words when, or why not."""
         if idle := self._settings.idle_reason:
@@ -365,6 +372,11 @@ class Service:
         else:
             self._raise([ev.Event(code)])
         return True, "after the session that runs" if self._sessions.open else "session starts"
+
+    async def _reboot_by_hand(self) -> None:
+        """Its owner waits for the end of the session that runs. Raises Fault where it refuses."""
+        self._log.info("rebooting, as was asked for on this device")
+        await self._peers.request(fw.REBOOT, fw.Reboot(""), deadline=PEER_DEADLINE)
 
     def reload(self) -> None:
         """Read the configuration again."""
