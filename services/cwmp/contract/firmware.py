@@ -156,12 +156,23 @@ class Reboot:
 
 @dataclass(frozen=True, slots=True)
 class TransferState:
-    """`state`: queued, downloading, checking, ready (verified, waiting for the session's end), applying,
-    complete, cancelled; `fault_code` 0 unless failed."""
+    """`state`: queued, downloading, checking, ready (verified, waiting for the session's end or for its window),
+    applying (firmware is flashed), installing, restarting (in use after a reboot), uploading, complete, cancelled;
+    `fault_code` 0 unless failed."""
 
     id: str
     state: str
     fault_code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TransferProgress:
+    """How far a file has come: bytes of `total` (0: not known), `rate` in bytes/s. Told at most twice a second."""
+
+    id: str
+    bytes: int
+    total: int
+    rate: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,4 +260,5 @@ REBOOT = Operation("firmware", "reboot", Reboot, Empty)
 FACTORY_RESET = Operation("firmware", "factory_reset", FactoryReset, Empty)
 
 TRANSFER = Fact("firmware", "transfer", TransferState)
+PROGRESS = Fact("firmware", "progress", TransferProgress)
 DU_CHANGED = Fact("firmware", "du_changed", ChangeId)

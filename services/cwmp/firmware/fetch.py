@@ -1,59 +1,37 @@
-"""Fetching a file: redirects, authentication, and the way of the bytes to storage.
+"""Fetching a file: the way of the bytes from a server to storage.
 
 The body flows: nothing but the piece that just came is in memory. Space is looked at before the first byte and
-while they come, so that a server that lies about the length, or says none, cannot fill the router's RAM. What
-goes wrong is a `Fault` with the code that CWMP has for it (TR-069a6 A.5.1):
+while they come, so that a server that lies about the length, or says none, cannot fill the router's RAM.
 
-| 9010 | no space                             | 9016 | no such file, redirects without end, other answers |
-| 9012 | credentials refused, or wanted       | 9017 | broken off midway, or too slow                     |
-| 9015 | name, connection, TLS, no answer     |      |                                                    |
+When the line breaks, the rest is asked for (RFC 9110 14), provided that the server said by what it would be known
+that the file is still the same one (a strong ETag, or Last-Modified). A file that has become another one begins
+anew; a server that gives another one each time is given up.
+
+What goes wrong is a `Fault`; beside those of `exchange`: 9010 no space, 9017 broken off midway, or too slow.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import re
+from collections.abc import Callable
 from dataclasses import field
 from pathlib import Path
+from typing import BinaryIO
 
 import trio
 
 from cwmp.contract import Fault, FaultCode
-from cwmp.firmware.http import (
-    Connection,
-    ContactError,
-    Deadlines,
-    MakeTls,
-    Response,
-    TruncatedError,
-    Url,
-    parse_url,
-)
-from cwmp.runtime.digest import Authenticator, Credentials
+from cwmp.firmware import ftp
+from cwmp.firmware.exchange import Exchange, Place
+from cwmp.firmware.http import ContactError, Network, Response, TruncatedError
 from ubuskit.records import dataclass
 
-MAX_REDIRECTS = 5
-_MAX_EXCHANGES = 20
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SPACE_CHECK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a file is. Empty `username` and `password`: no credentials."""
-
-    url: str
-    username: str = ""
-    password: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """`total` in s for the whole transfer; the rest in `deadlines`."""
-
-    total: float = 7200.0
-    deadlines: Deadlines = field(default_factory=Deadlines)
+_MAX_RESUMES = 5
+_MAX_CHANGES = 2
+_PAUSE = 2.0
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,169 +45,188 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What fetching needs of its surroundings: the TLS context, the space left in bytes, who wants to know
-    how far it is (bytes, total or 0), and limits."""
+    """What a transfer needs of its surroundings: the network, the space left in bytes, who wants to know how far
+    it is (bytes, total or 0), and how long it may take in s."""
 
-    make_tls: MakeTls
+    network: Network
     space: Callable[[], int]
     progress: Callable[[int, int], None] = lambda _bytes, _total: None
-    limits: Limits = field(default_factory=Limits)
+    total: float = 7200.0
 
 
-async def fetch(source: Source, target: Path, means: Means) -> Fetched:
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """By what a file is known to be the same one, and its length (0: not said)."""
+
+    header: str
+    validator: str = field(repr=False)
+    total: int
+
+
+class Arrival:
+    """A file on its way to storage."""
+
+    def __init__(self, file: BinaryIO, means: Means) -> None:
+        self._file = file
+        self._means = means
+        self._digest = hashlib.sha256()
+        self._checked = 0
+        self.size = self.total = 0
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def expect(self, total: int) -> None:
+        """So many bytes are to come in all; 0: nobody says.
+
+        Raises:
+            Fault: there is no space for them.
+        """
+        self.total = total
+        if total - self.size > self._means.space():
+            raise self._no_space()
+
+    def take(self, piece: bytes | bytearray | memoryview) -> None:
+        """The next bytes. OSError when they cannot be stored; Fault as for `expect`."""
+        if self.size - self._checked >= _SPACE_CHECK_BYTES:
+            self._checked = self.size
+            if self._means.space() <= 0:
+                raise self._no_space()
+        # Storage is RAM (/tmp): a write is a copy, a thread for each would cost more than it saves.
+        self._file.write(piece)
+        self._digest.update(piece)
+        self.size += len(piece)
+        self._means.progress(self.size, self.total)
+
+    def restart(self) -> None:
+        """Forget what came."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._digest = hashlib.sha256()
+        self.size = self.total = self._checked = 0
+
+    def _no_space(self) -> Fault:
+        what = f"the file of {self.total} bytes" if self.total else "the file"
+        return Fault(FaultCode.DOWNLOAD_FAILURE, f"there is not enough space for {what}")
+
+
+async def fetch(source: Place, target: Path, means: Means) -> Fetched:
     """Bring the file at `source` to `target`; nothing is left there when it fails.
 
     Raises:
         Fault: it failed, with its CWMP code.
     """
     try:
-        with trio.fail_after(means.limits.total):
-            async with _answered(source, means) as (connection, response):
-                return await _store(connection, response, target, means)
-    except trio.TooSlowError:
-        raise Fault(
-            FaultCode.COMPLETE_DOWNLOAD, f"the file had not come within {means.limits.total:g} s"
-        ) from None
-    except ContactError as error:
-        raise Fault(FaultCode.CONTACT_FILE_SERVER, str(error)) from None
-    except TruncatedError as error:
-        raise Fault(FaultCode.COMPLETE_DOWNLOAD, f"the transfer broke off: {error}") from None
-
-
-@asynccontextmanager
-async def _answered(source: Source, means: Means) -> AsyncIterator[tuple[Connection, Response]]:
-    """A connection over which the server is sending the file."""
-    url = _url(source.url)
-    asked = url.origin
-    authenticator = _authenticator(source)
-    redirects = 0
-    connection: Connection | None = None
-    try:
-        for _ in range(_MAX_EXCHANGES):
-            connection, response = await _get(connection, url, authenticator, means)
-            if response.status == 200:
-                yield connection, response
-                return
-            if response.status == 401 and authenticator and url.origin == asked:
-                if not authenticator.challenged(response.all("www-authenticate")):
-                    raise _refused(url, "the credentials were not accepted")
-                connection = await _reusable(connection)
-            elif response.status in _REDIRECTS:
-                redirects += 1
-                if redirects > MAX_REDIRECTS:
-                    raise Fault(
-                        FaultCode.ACCESS_FILE, f"{url.authority}: more than {MAX_REDIRECTS} redirects"
-                    )
-                target = _redirected(url, response)
-                connection = await _reusable(connection, stays=target.origin == url.origin)
-                url = target
-            else:
-                raise _failure(url, response, bool(authenticator))
-        raise Fault(FaultCode.ACCESS_FILE, f"{url.authority} keeps asking for something else")
-    finally:
-        if connection is not None:
-            await connection.aclose()
-
-
-async def _get(
-    connection: Connection | None, url: Url, authenticator: Authenticator | None, means: Means
-) -> tuple[Connection, Response]:
-    """Send one GET, over `connection` if there still is one; a server may have closed it in the meantime."""
-    headers = {"User-Agent": "tr069-client", "Accept": "*/*", "Accept-Encoding": "identity"}
-    answer = authenticator.authorization("GET", url.target) if authenticator else None
-    if answer:
-        headers["Authorization"] = answer
-    if connection is not None:
-        try:
-            return connection, await connection.request("GET", url, headers)
-        except ContactError:
-            await connection.aclose()
-    connection = await Connection.open(url, means.make_tls, means.limits.deadlines)
-    try:
-        return connection, await connection.request("GET", url, headers)
-    except BaseException:
-        await connection.aclose()
+        with target.open("xb", buffering=0) as file:
+            arrival = Arrival(file, means)
+            with trio.fail_after(means.total):
+                if ftp.is_ftp(source.url):
+                    await _by_ftp(source, arrival, means)
+                else:
+                    await _Download(source, arrival, means).run()
+        return Fetched(target, arrival.size, arrival.sha256)
+    except FileExistsError as error:
+        raise _not_stored(error) from None
+    except BaseException as error:
+        target.unlink(missing_ok=True)
+        if isinstance(error, trio.TooSlowError):
+            text = f"the file had not come within {means.total:g} s"
+            raise Fault(FaultCode.COMPLETE_DOWNLOAD, text) from None
+        if isinstance(error, ContactError):
+            raise Fault(FaultCode.CONTACT_FILE_SERVER, str(error)) from None
+        if isinstance(error, TruncatedError):
+            raise Fault(FaultCode.COMPLETE_DOWNLOAD, f"the transfer broke off: {error}") from None
+        if isinstance(error, OSError):
+            raise _not_stored(error) from None
         raise
 
 
-async def _reusable(connection: Connection, *, stays: bool = True) -> Connection | None:
-    if stays and await connection.reuse():
-        return connection
-    await connection.aclose()
+async def _by_ftp(source: Place, arrival: Arrival, means: Means) -> None:
+    async with ftp.logged_in(source, means.network, FaultCode.ACCESS_FILE) as server:
+        arrival.expect(await server.size() or 0)
+        await server.retrieve(arrival.take)
+    if arrival.total and arrival.size != arrival.total:
+        raise TruncatedError(f"{arrival.size} of {arrival.total} bytes came")
+
+
+class _Download:
+    """A file by HTTP, in as many requests as the line makes it."""
+
+    def __init__(self, source: Place, arrival: Arrival, means: Means) -> None:
+        self._arrival = arrival
+        self._exchange = Exchange("GET", source, means.network, FaultCode.ACCESS_FILE)
+        self._mark: _Mark | None = None
+        self._changes = 0
+
+    async def run(self) -> None:
+        """Until it is here. Raises what `fetch` turns into a Fault."""
+        resumes = 0
+        while True:
+            try:
+                if await self._get():
+                    return
+            except (ContactError, TruncatedError):
+                resumes += 1
+                if self._mark is None or resumes > _MAX_RESUMES:
+                    raise
+                await trio.sleep(_PAUSE * resumes)
+
+    async def _get(self) -> bool:
+        """Ask for what is missing; whether nothing is missing any more."""
+        headers: list[tuple[str, str]] = []
+        if self._arrival.size and self._mark is not None:
+            headers = [("Range", f"bytes={self._arrival.size}-"), ("If-Range", self._mark.validator)]
+        async with self._exchange.answered(headers) as (connection, response):
+            if response.status == 200:
+                if self._arrival.size:
+                    self._changed()
+                self._mark = _mark(response)
+                self._arrival.expect(response.length or 0)
+            elif headers and (response.status == 416 or not self._continues(response)):
+                self._changed()
+                return False
+            elif response.status != 206 or not headers:
+                raise self._exchange.refusal(response)
+            await connection.receive(self._arrival.take)
+        if self._arrival.total and self._arrival.size != self._arrival.total:
+            raise TruncatedError(f"{self._arrival.size} of {self._arrival.total} bytes came")
+        return True
+
+    def _continues(self, response: Response) -> bool:
+        """Whether an answer is the rest of this very file; true of those that are no 206."""
+        if response.status != 206:
+            return True
+        found = _CONTENT_RANGE.fullmatch(response.get("content-range") or "")
+        if found is None or self._mark is None:
+            return False
+        begin, end, total = (int(group) for group in found.groups())
+        validator = response.get(self._mark.header)
+        return (
+            (begin, end + 1) == (self._arrival.size, total)
+            and total == (self._arrival.total or total)
+            and validator in {None, self._mark.validator}
+        )
+
+    def _changed(self) -> None:
+        """What is there is another file than the one whose beginning came."""
+        self._changes += 1
+        if self._changes > _MAX_CHANGES:
+            raise Fault(FaultCode.COMPLETE_DOWNLOAD, "the file changed again and again while it came")
+        self._mark = None
+        self._arrival.restart()
+
+
+def _mark(response: Response) -> _Mark | None:
+    """None when the rest of the file cannot be asked for later."""
+    if (response.get("accept-ranges") or "").strip().lower() == "none":
+        return None
+    for header in ("etag", "last-modified"):
+        value = response.get(header)
+        if value and not value.startswith("W/"):
+            return _Mark(header, value, response.length or 0)
     return None
 
 
-async def _store(connection: Connection, response: Response, target: Path, means: Means) -> Fetched:
-    total = response.length or 0
-    digest = hashlib.sha256()
-    size = checked = 0
-    try:
-        if total > means.space():
-            raise _no_space(total)
-        # Storage is RAM (/tmp): a write is a copy, a thread for each would cost more than it saves.
-        with target.open("xb", buffering=0) as file:
-            while piece := await connection.read():
-                if size - checked >= _SPACE_CHECK_BYTES:
-                    checked = size
-                    if means.space() <= 0:
-                        raise _no_space(total)
-                file.write(piece)
-                digest.update(piece)
-                size += len(piece)
-                means.progress(size, total)
-    except OSError as error:
-        target.unlink(missing_ok=True)
-        raise Fault(FaultCode.DOWNLOAD_FAILURE, f"the file could not be stored: {error.strerror}") from None
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
-    return Fetched(target, size, digest.hexdigest())
-
-
-def _authenticator(source: Source) -> Authenticator | None:
-    if not source.username and not source.password:
-        return None
-    return Authenticator(Credentials(source.username, source.password))
-
-
-def _url(text: str) -> Url:
-    try:
-        return parse_url(text)
-    except ValueError as error:
-        raise Fault(FaultCode.ACCESS_FILE, f"the URL cannot be used: {error}") from None
-
-
-def _redirected(url: Url, response: Response) -> Url:
-    location = response.get("location")
-    if location is None:
-        raise Fault(FaultCode.ACCESS_FILE, f"{url.authority} redirects to nowhere ({response.status})")
-    try:
-        target = parse_url(location, str(url))
-    except ValueError as error:
-        raise Fault(
-            FaultCode.ACCESS_FILE, f"{url.authority} redirects to what cannot be used: {error}"
-        ) from None
-    if url.scheme == "https" and target.scheme != "https":
-        raise Fault(
-            FaultCode.ACCESS_FILE, f"{url.authority} redirects from https to {target.scheme}: refused"
-        )
-    return target
-
-
-def _failure(url: Url, response: Response, with_credentials: bool) -> Fault:
-    said = f"{response.status} {response.reason}".strip()
-    if response.status == 401:
-        why = "the credentials are not for this server" if with_credentials else "credentials are wanted"
-        return _refused(url, f"{why} ({said})")
-    if response.status == 403:
-        return _refused(url, f"access was refused ({said})")
-    return Fault(FaultCode.ACCESS_FILE, f"{url.authority} answered {said}")
-
-
-def _refused(url: Url, why: str) -> Fault:
-    return Fault(FaultCode.FILE_SERVER_AUTHENTICATION, f"{url.authority}: {why}")
-
-
-def _no_space(total: int) -> Fault:
-    size = f"the file of {total} bytes" if total else "the file"
-    return Fault(FaultCode.DOWNLOAD_FAILURE, f"there is not enough space for {size}")
+def _not_stored(error: OSError) -> Fault:
+    return Fault(FaultCode.DOWNLOAD_FAILURE, f"the file could not be stored: {error.strerror}")

@@ -1,29 +1,36 @@
-"""HTTP/1.1 exchanges with a file server: h11 over trio, TLS verified.
+"""HTTP/1.1 exchanges with a file server: h11 over the lines that `cwmp.runtime.dial` opens.
 
 One `Connection` carries one exchange after the other for as long as both sides keep it open. Every wait has a
 deadline; whatever goes wrong is an `HttpError` that says what, so that callers need to know neither trio's
 errors nor h11's nor ssl's.
+
+h11 reads the heads, and bodies that are chunked. A body whose length is known is taken from the socket as it comes,
+into one buffer: there is nothing in it to be parsed, and a router has better uses for its processor.
 """
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import field
 from types import TracebackType
-from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from typing import TYPE_CHECKING, BinaryIO
 
 import h11
 import trio
 
+from cwmp.runtime.dial import DialError, Dialler, Line
+from cwmp.runtime.url import Url
 from ubuskit.records import dataclass
 
 if TYPE_CHECKING:
     import ssl
 
 MakeTls = Callable[[], "ssl.SSLContext"]
+Sink = Callable[[bytes | bytearray | memoryview], None]
 
 _RECEIVE_BYTES = 64 * 1024
+_BUFFER_BYTES = 256 * 1024
+_SEND_BYTES = 64 * 1024
 _MAX_HEADER_BYTES = 32 * 1024
 _MAX_INFORMATIONAL = 16
 _DRAIN_BYTES = 64 * 1024
@@ -43,56 +50,22 @@ class TruncatedError(HttpError):
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """In s: to connect (TLS included), to be answered, between two pieces of the body."""
+    """In s: to connect (TLS included), to be answered, between two pieces of a body, and how long a server is
+    waited for to say whether it wants the body at all (RFC 9110 10.1.1)."""
 
     connect: float = 30.0
     answer: float = 60.0
     idle: float = 60.0
+    proceed: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Url:
-    """An absolute http or https URL, taken apart; `target` is the request target."""
+class Network:
+    """How servers are reached: the lines, and for https the TLS context."""
 
-    scheme: str
-    host: str
-    port: int
-    target: str
-
-    @property
-    def origin(self) -> tuple[str, str, int]:
-        return self.scheme, self.host, self.port
-
-    @property
-    def authority(self) -> str:
-        """The value of the Host header."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
-
-    def __str__(self) -> str:
-        """Without the query, which may carry a token."""
-        return f"{self.scheme}://{self.authority}{self.target.partition('?')[0]}"
-
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-def parse_url(text: str, base: str = "") -> Url:
-    """Take a URL apart; relative ones against `base`.
-
-    Raises:
-        ValueError: it is no absolute http or https URL, or it carries credentials.
-    """
-    parts = urlsplit(urljoin(base, text) if base else text)
-    scheme = parts.scheme.lower()
-    if scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise ValueError("it is not an http or https URL")
-    if "@" in parts.netloc:
-        raise ValueError("it contains credentials")
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if not target.isascii() or any(c <= " " or c == "\x7f" for c in target):
-        raise ValueError("it contains characters that must be percent-encoded")
-    return Url(scheme, parts.hostname, parts.port or _DEFAULT_PORTS[scheme], target)
+    make_tls: MakeTls
+    dialler: Dialler = field(default_factory=Dialler)
+    deadlines: Deadlines = field(default_factory=Deadlines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,81 +84,202 @@ class Response:
 
     @property
     def length(self) -> int | None:
-        """Content-Length, where the server says it."""
+        """The length of the body, where the server says it."""
         value = self.get("content-length")
-        return int(value) if value is not None and value.isascii() and value.isdigit() else None
+        known = (
+            value is not None and value.isascii() and value.isdigit() and not self.get("transfer-encoding")
+        )
+        return int(value) if known and value else None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A file to be sent: from its beginning, `size` bytes. `sent` is told of each piece."""
+
+    file: BinaryIO
+    size: int
+    sent: Callable[[int], None] = lambda _size: None
+
+
+def parse_url(text: str, base: Url | None = None) -> Url:
+    """A URL to be fetched from or sent to; a relative one against `base`.
+
+    Raises:
+        ValueError: it is no http or https URL, or it carries credentials.
+    """
+    url = base.join(text) if base is not None else Url.parse(text)
+    if url.username or url.password:
+        raise ValueError("it contains credentials")
+    return url
+
+
+def shown(url: Url) -> str:
+    """A URL without its query, which may carry a token."""
+    return str(url).partition("?")[0]
 
 
 class Connection:
     """A connection to one origin: ``async with await Connection.open(...) as connection``."""
 
-    def __init__(self, stream: trio.abc.Stream, deadlines: Deadlines) -> None:
-        self._stream = stream
+    def __init__(self, line: Line, deadlines: Deadlines) -> None:
+        self._line = line
+        self._stream = line.stream
         self._deadlines = deadlines
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEADER_BYTES)
+        self._response: Response | None = None
 
     @classmethod
-    async def open(cls, url: Url, make_tls: MakeTls, deadlines: Deadlines) -> Connection:
+    async def open(cls, url: Url, network: Network) -> Connection:
         """Connect to the server of `url`.
 
         Raises:
-            ContactError: name, TCP or TLS failed.
+            ContactError: name, TCP, proxy or TLS failed.
         """
-        where = f"{url.host} port {url.port}"
+        # Not https_compatible: a body that ends with the connection must end with a proper close_notify, or
+        # whoever cuts the connection shortens the file unnoticed.
         try:
-            with trio.fail_after(deadlines.connect):
-                stream: trio.abc.Stream = await trio.open_tcp_stream(url.host, url.port)
-                if url.scheme == "https":
-                    stream = await _secured(stream, url.host, make_tls)
-        except trio.TooSlowError:
-            raise ContactError(f"{where}: no connection within {deadlines.connect:g} s") from None
-        except socket.gaierror as error:
-            raise ContactError(f"{url.host} could not be resolved: {error.strerror}") from None
-        except OSError as error:
-            raise ContactError(f"{where}: {error.strerror or error}") from None
-        except trio.BrokenResourceError as error:
-            raise ContactError(f"{where}: TLS failed: {_tls_reason(error)}") from None
-        return cls(stream, deadlines)
+            line = await network.dialler.dial(
+                url.host,
+                url.port,
+                tls=network.make_tls if url.secure else None,
+                timeout=network.deadlines.connect,
+                https_compatible=False,
+            )
+        except DialError as error:
+            raise ContactError(str(error)) from None
+        return cls(line, network.deadlines)
 
-    async def request(self, method: str, url: Url, headers: Mapping[str, str]) -> Response:
-        """Send a request without a body and wait for the head of its response.
+    def target(self, url: Url) -> str:
+        """What the request line says for `url`."""
+        return self._line.target(url)
+
+    def proxy_refused(self, response: Response) -> bool:
+        """Whether it was the proxy that answered, and the request is to be sent again.
+
+        Raises:
+            ContactError: the proxy will not have us.
+        """
+        try:
+            return self._line.proxy_refused(response.status, response.all("proxy-authenticate"))
+        except DialError as error:
+            raise ContactError(str(error)) from None
+
+    async def request(
+        self, method: str, url: Url, headers: Sequence[tuple[str, str]], body: Body | None = None
+    ) -> Response:
+        """Send a request and wait for the head of its response. A body is not sent to a server that answers
+        without having seen it.
 
         Raises:
             ContactError: there was no proper answer.
         """
+        target = self.target(url)
+        extent = [("Content-Length", str(body.size)), ("Expect", "100-continue")] if body is not None else []
         head = h11.Request(
-            method=method, target=url.target, headers=[("Host", url.authority), *headers.items()]
+            method=method,
+            target=target,
+            headers=[
+                ("Host", url.authority),
+                *headers,
+                *extent,
+                *self._line.proxy_headers(method, target),
+            ],
         )
         try:
+            early = await self._send_head(head, url, expects=body is not None)
+            if early is None and body is not None:
+                early = await self._send_body(body)
             with trio.fail_after(self._deadlines.answer):
-                await self._stream.send_all(
-                    (self._http.send(head) or b"") + (self._http.send(h11.EndOfMessage()) or b"")
-                )
-                return await self._head()
+                self._response = early or await self._head()
         except trio.TooSlowError:
             raise ContactError(
                 f"{url.authority} did not answer within {self._deadlines.answer:g} s"
             ) from None
         except (trio.BrokenResourceError, h11.RemoteProtocolError) as error:
             raise ContactError(f"{url.authority} did not answer properly: {_reason(error)}") from None
+        return self._response
+
+    async def _send_head(self, head: h11.Request, url: Url, *, expects: bool) -> Response | None:
+        """Send the head; the response, where the server answers that instead of waiting for the body."""
+        data = self._http.send(head) or b""
+        if not expects:
+            data += self._http.send(h11.EndOfMessage()) or b""
+        with trio.fail_after(self._deadlines.answer):
+            await self._stream.send_all(data)
+        if expects:
+            with trio.move_on_after(self._deadlines.proceed):
+                event = await self._next_event()
+                return _response(event) if isinstance(event, h11.Response) else None
+        return None
+
+    async def _send_body(self, body: Body) -> Response | None:
+        """Send the body; the response, where the server had enough of it before its end."""
+        left = body.size
+        try:
+            while left:
+                piece = body.file.read(min(left, _SEND_BYTES))
+                if not piece:
+                    raise h11.RemoteProtocolError("the file became shorter while it was sent")
+                left -= len(piece)
+                with trio.fail_after(self._deadlines.idle):
+                    await self._stream.send_all(self._http.send(h11.Data(data=piece)) or b"")
+                body.sent(body.size - left)
+            with trio.fail_after(self._deadlines.idle):
+                await self._stream.send_all(self._http.send(h11.EndOfMessage()) or b"")
+        except trio.BrokenResourceError:
+            with trio.fail_after(self._deadlines.answer):
+                return await self._head()
+        return None
 
     async def _head(self) -> Response:
         for _ in range(_MAX_INFORMATIONAL):
             event = await self._next_event()
             if isinstance(event, h11.Response):
-                return Response(
-                    event.status_code,
-                    event.reason.decode("ascii", "replace"),
-                    [(k.decode("ascii"), v.decode("latin-1")) for k, v in event.headers],
-                )
+                return _response(event)
         raise h11.RemoteProtocolError("too many informational responses")
 
-    async def read(self) -> bytes | bytearray:
-        """The next piece of the body; empty at its end.
+    async def receive(self, sink: Sink) -> None:
+        """Hand the whole body to `sink`, piece by piece; a piece is only good until it returns.
 
         Raises:
             TruncatedError: the connection broke off, or nothing came for too long.
         """
+        length = self._response.length if self._response is not None else None
+        if length is not None and self._http.their_state is h11.SEND_BODY:
+            await self._receive_known(sink, length)
+            return
+        while piece := await self._read():
+            sink(piece)
+
+    async def _receive_known(self, sink: Sink, left: int) -> None:
+        """A body of so many bytes. h11 hands back what came with the head, and is out of it from there."""
+        ahead = self._http.trailing_data[0][:left]
+        if ahead:
+            sink(ahead)
+        left -= len(ahead)
+        buffer = memoryview(bytearray(min(left, _BUFFER_BYTES)))
+        scope = trio.CancelScope()
+        with scope:
+            while left:
+                scope.deadline = trio.current_time() + self._deadlines.idle
+                piece = await self._receive_some(buffer[:left])
+                if not piece:
+                    raise TruncatedError("the connection was closed")
+                sink(piece)
+                left -= len(piece)
+        if scope.cancelled_caught:
+            raise TruncatedError(f"nothing came for {self._deadlines.idle:g} s")
+
+    async def _receive_some(self, buffer: memoryview) -> bytes | bytearray | memoryview:
+        try:
+            if isinstance(self._stream, trio.SocketStream):
+                return buffer[: await self._stream.socket.recv_into(buffer)]
+            return await self._stream.receive_some(min(len(buffer), _RECEIVE_BYTES))
+        except (trio.BrokenResourceError, OSError):
+            raise TruncatedError("the connection was lost") from None
+
+    async def _read(self) -> bytes | bytearray:
+        """The next piece of the body; empty at its end."""
         try:
             with trio.fail_after(self._deadlines.idle):
                 event = await self._next_event()
@@ -203,7 +297,7 @@ class Connection:
         """Skip the rest of the body; whether another request can be sent over this connection."""
         skipped = 0
         try:
-            while piece := await self.read():
+            while piece := await self._read():
                 skipped += len(piece)
                 if skipped > _DRAIN_BYTES:
                     return False
@@ -232,25 +326,12 @@ class Connection:
             self._http.receive_data(bytes(await self._stream.receive_some(_RECEIVE_BYTES)))
 
 
-async def _secured(stream: trio.abc.Stream, host: str, make_tls: MakeTls) -> trio.abc.Stream:
-    # Not https_compatible: a body that ends with the connection must end with a proper close_notify, or
-    # whoever cuts the connection shortens the file unnoticed. Some builds of Python tell OpenSSL to look away.
-    import ssl  # noqa: PLC0415  # whoever made the context has it already
-
-    try:
-        context = make_tls()
-        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
-        secured = trio.SSLStream(stream, context, server_hostname=host)
-        await secured.do_handshake()
-    except BaseException:
-        await trio.aclose_forcefully(stream)
-        raise
-    return secured
-
-
-def _tls_reason(error: BaseException) -> str:
-    cause = error.__cause__
-    return str(getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or "connection lost")
+def _response(event: h11.Response) -> Response:
+    return Response(
+        event.status_code,
+        event.reason.decode("ascii", "replace"),
+        [(k.decode("ascii"), v.decode("latin-1")) for k, v in event.headers],
+    )
 
 
 def _reason(error: BaseException) -> str:

@@ -6,36 +6,43 @@ A `Queue` is an immutable value: every change gives a new one, which is made dur
 announces is taken. So whatever the power does, the record says at least as much as has happened, and `recover`
 knows how to go on:
 
-- ``queued``: waits until it is due, and until nothing else runs.
-- ``downloading``, ``checking``: under way. Cut off here, it goes back to ``queued`` and begins again (the image
-  is in RAM, it is gone after a boot), but not for ever: a transfer that was cut off `MAX_ATTEMPTS` times fails.
-- ``ready``: the image is verified and waits for the end of the session with the ACS. Cut off: as above.
+- ``queued``: waits until it may run (`Transfer.due_in`), and until nothing else does.
+- ``downloading``, ``checking``, ``uploading``: under way. Cut off here, it goes back to ``queued`` and begins
+  again (what was fetched is in RAM, it is gone after a boot), but not for ever: a transfer that was cut off
+  `MAX_ATTEMPTS` times fails.
+- ``ready``: the file is verified and waits for the end of the session with the ACS, or for its window. Cut off:
+  as above.
 - ``applying``: the system has been, or is just being, told to flash. It is *never* told again. Only the next
   boot decides, by the version that runs then (`Transfer.outcome`); if there is no boot, the transfer fails.
-- ``complete``: it succeeded or failed. An ACS's transfer stays until the ACS has confirmed its
-  TransferComplete; a local one stays as history.
+- ``installing``: any other file is being put where it belongs. That can be done twice: cut off, it begins again.
+- ``restarting``: it was installed, and is in use after the boot that is asked for now.
+- ``complete``: it succeeded or failed. It stays until the ACS has confirmed its TransferComplete, or its
+  AutonomousTransferComplete; what the ACS needs not hear of stays as history.
 - ``cancelled``: only told to others; the record is gone.
 
 `TRANSITIONS` is the whole machine. One transfer runs at a time, the one that has been due longest first
 (TR-069a6 A.3.2.8: by due time, not by order of request). A request that is sent again, under the same request
 id, queues nothing new.
 
-When a delay is over is told by two clocks. Within one boot the monotonic clock decides, so that setting the
-wall clock neither hurries nor holds up a transfer. After a boot that clock began anew: then the wall clock
-decides, or, as long as it plainly is not set, the whole delay counted from the boot.
+A transfer with windows (ScheduleDownload) runs in them alone. What fails there may be tried again, as often as the
+window allows, and in the next one; what the ACS cannot mend by waiting (`_FATAL`) is not. A delayed transfer that
+could not begin within an hour fails (TR-069a6 A.3.2.8). `times` knows how the clocks are read.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from dataclasses import field
-from enum import StrEnum
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from cwmp.contract import Fault, FaultCode
+from cwmp.firmware import times
+from cwmp.firmware.times import Mode, Now, Window
+from cwmp.firmware.transfer import AT_WORK, REPEATABLE, TRANSITIONS, State, Step, Transfer
 from ubuskit.records import dataclass
+
+__all__ = ["LIMIT", "MAX_ATTEMPTS", "TRANSITIONS", "Now", "Queue", "State", "Step", "Transfer", "Window"]
 
 LIMIT = 16
 """Transfers that may wait or run at a time (TR-069a6 A.3.2.8 wants at least 3, A.4.1.7 lists at most 16)."""
@@ -46,110 +53,17 @@ _HISTORY_LIMIT = 8
 _ANSWERED_LIMIT = 64
 _FAULT_STRING_LIMIT = 256
 
-
-class State(StrEnum):
-    QUEUED = "queued"
-    DOWNLOADING = "downloading"
-    CHECKING = "checking"
-    READY = "ready"
-    APPLYING = "applying"
-    COMPLETE = "complete"
-    CANCELLED = "cancelled"
-
-
-class Step(StrEnum):
-    """What makes a transfer change its state."""
-
-    START = "start"
-    FETCHED = "fetched"
-    VERIFIED = "verified"
-    APPLY = "apply"
-    SUCCEED = "succeed"
-    FAIL = "fail"
-    CUT_OFF = "cut off"
-    CANCEL = "cancel"
-
-
-_UNDER_WAY = (State.DOWNLOADING, State.CHECKING, State.READY)
-
-TRANSITIONS: Mapping[tuple[State, Step], State] = MappingProxyType(
+_REPORTABLE = frozenset({9001, 9002, 9010, 9011, 9012, *range(9014, 9021)})  # TR-069a6 A.3.3.2, table 34
+_FATAL = frozenset(
     {
-        (State.QUEUED, Step.START): State.DOWNLOADING,
-        (State.DOWNLOADING, Step.FETCHED): State.CHECKING,
-        (State.CHECKING, Step.VERIFIED): State.READY,
-        (State.READY, Step.APPLY): State.APPLYING,
-        (State.APPLYING, Step.SUCCEED): State.COMPLETE,
-        (State.APPLYING, Step.FAIL): State.COMPLETE,
-        (State.QUEUED, Step.FAIL): State.COMPLETE,
-        (State.QUEUED, Step.CANCEL): State.CANCELLED,
-        **{(state, Step.FAIL): State.COMPLETE for state in _UNDER_WAY},
-        **{(state, Step.CUT_OFF): State.QUEUED for state in _UNDER_WAY},
-        **{(state, Step.CANCEL): State.CANCELLED for state in _UNDER_WAY},
+        FaultCode.REQUEST_DENIED,
+        FaultCode.INVALID_ARGUMENTS,
+        FaultCode.FILE_SERVER_AUTHENTICATION,
+        FaultCode.UNSUPPORTED_PROTOCOL,
+        FaultCode.FILE_CORRUPTED,
+        FaultCode.FILE_AUTHENTICATION,
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Now:
-    """The clocks: `wall` in s since 1970 (UTC), `boottime` in s since this boot, and which boot it is."""
-
-    wall: float
-    boottime: float
-    boot_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """One transfer. `delay` in s, sizes in bytes, times in s since 1970 (0: not known).
-
-    `accepted` says when it was asked for; `boot_id`, `version_before` and `version_expected` (may be empty) are
-    set by the step that applies the image.
-    """
-
-    id: str
-    request_id: str
-    origin: str
-    method: str
-    command_key: str
-    file_type: str
-    url: str
-    username: str
-    password: str = field(repr=False)
-    file_size: int
-    target_file_name: str
-    delay: int
-    accepted: Now
-    state: State = State.QUEUED
-    attempts: int = 0
-    start_time: float = 0.0
-    complete_time: float = 0.0
-    fault_code: int = 0
-    fault_string: str = ""
-    boot_id: str = ""
-    version_before: str = ""
-    version_expected: str = ""
-
-    def due_in(self, now: Now) -> float:
-        """Seconds until it is due; zero or less when it is."""
-        if now.boot_id == self.accepted.boot_id:
-            return self.accepted.boottime + self.delay - now.boottime
-        if now.wall >= self.accepted.wall:
-            return self.accepted.wall + self.delay - now.wall
-        return self.delay - now.boottime
-
-    def outcome(self, version: str) -> Fault | None:
-        """After the boot that followed ``applying``: None when the image runs, else why it is taken not to.
-
-        An image that says its version is judged by that, so that flashing the same version again can succeed;
-        one that does not, by whether anything changed.
-        """
-        if version == self.version_expected or version != self.version_before:
-            return None
-        wanted = f" instead of {self.version_expected}" if self.version_expected else ""
-        return Fault(
-            FaultCode.FILE_CORRUPTED,
-            f"the device came back with the firmware it had before, {self.version_before}{wanted}",
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +100,7 @@ class Queue:
         unfinished = sum(t.state is not State.COMPLETE for t in self.transfers)
         if unfinished >= LIMIT:
             raise Fault(FaultCode.RESOURCES_EXCEEDED, f"the queue holds {LIMIT} transfers already")
-        if len(self.completed("acs")) >= _UNCONFIRMED_LIMIT:
+        if len(self.unconfirmed()) >= _UNCONFIRMED_LIMIT:
             raise Fault(
                 FaultCode.RESOURCES_EXCEEDED,
                 f"{_UNCONFIRMED_LIMIT} finished transfers wait for their TransferComplete to be confirmed",
@@ -195,25 +109,63 @@ class Queue:
 
     def running(self) -> Transfer | None:
         """The transfer that is under way."""
-        return next((t for t in self.transfers if t.state in (*_UNDER_WAY, State.APPLYING)), None)
+        return next((t for t in self.transfers if t.state in AT_WORK), None)
 
-    def next_due(self, now: Now) -> Transfer | None:
+    def next_due(self, now: Now, *, idle: bool = True) -> Transfer | None:
         """What is to be started now: nothing while something runs, else what has been due longest."""
-        first = self._first(now)
-        return first if first and self.running() is None and first.due_in(now) <= 0 else None
+        if self.running() is not None:
+            return None
+        due = [t for t in self.waiting() if t.due_in(now) <= 0 and not t.waits_for(now, idle=idle)]
+        return min(due, key=lambda t: t.due_in(now), default=None)
 
     def due_in(self, now: Now) -> float | None:
-        """Seconds until something is due; None when nothing waits."""
-        first = self._first(now)
-        return max(0.0, first.due_in(now)) if first else None
+        """Seconds until something that is not due yet may be; None when nothing waits for its time alone."""
+        return min((due for t in self.waiting() if (due := t.due_in(now)) > 0), default=None)
 
-    def _first(self, now: Now) -> Transfer | None:
-        waiting = [t for t in self.transfers if t.state is State.QUEUED]
-        return min(waiting, key=lambda t: t.due_in(now), default=None)
+    def waiting(self) -> list[Transfer]:
+        return [t for t in self.transfers if t.state is State.QUEUED]
+
+    def needs_idle(self, now: Now) -> bool:
+        """Whether something could start if only the device were idle."""
+        return any(t.waits_for(now, idle=False) == "idle" for t in self.waiting())
+
+    def expire(self, now: Now) -> Queue:
+        """The queue after what can begin no more has failed, and with every moment on record as well as known."""
+        queue = dataclasses.replace(
+            self,
+            transfers=tuple(
+                t
+                if (accepted := times.anchored(t.accepted, now)) == t.accepted
+                else dataclasses.replace(t, accepted=accepted)
+                for t in self.transfers
+            ),
+        )
+        for transfer in queue.waiting():
+            if (fault := transfer.too_late(now)) is not None:
+                queue = queue.fail(transfer.id, fault, now)
+        return self if queue == self else queue
 
     def completed(self, origin: str) -> list[Transfer]:
-        """Finished transfers, oldest first; of the ACS's, those whose end it has not confirmed."""
+        """Finished transfers of one origin, oldest first."""
         return [t for t in self.transfers if t.state is State.COMPLETE and t.origin == origin]
+
+    def unconfirmed(self) -> list[Transfer]:
+        """Finished transfers whose end the ACS has to hear of and has not confirmed, oldest first."""
+        return [t for t in self.transfers if t.state is State.COMPLETE and t.origin != "local"]
+
+    def judged(self, reportable: Callable[[Transfer], bool]) -> Queue:
+        """The queue after `reportable` has said of finished autonomous transfers whether the ACS wants to know."""
+        if all(reportable(t) for t in self.completed("autonomous")):
+            return self
+        return dataclasses.replace(
+            self,
+            transfers=tuple(
+                dataclasses.replace(t, origin="local")
+                if t.state is State.COMPLETE and t.origin == "autonomous" and not reportable(t)
+                else t
+                for t in self.transfers
+            ),
+        )._trimmed()
 
     def advance(self, transfer_id: str, step: Step, **changes: Any) -> Queue:
         """The queue after `step` of one transfer, with `changes` to its record.
@@ -241,13 +193,59 @@ class Queue:
         return dataclasses.replace(self, transfers=(*others, changed))._trimmed()
 
     def fail(self, transfer_id: str, fault: Fault, now: Now) -> Queue:
-        """The queue after a transfer failed with `fault`."""
+        """The queue after a transfer failed with `fault`, or the nearest that TransferComplete may report."""
+        code = fault.code if fault.code in _REPORTABLE else int(self.transfer(transfer_id).failure)
         return self.advance(
             transfer_id,
             Step.FAIL,
-            fault_code=fault.code,
+            fault_code=code,
             fault_string=fault.text[:_FAULT_STRING_LIMIT],
             complete_time=now.wall,
+        )
+
+    def failed(self, transfer_id: str, fault: Fault, now: Now) -> Queue:
+        """The queue after what a transfer tried came to nothing: it waits for another try in this window or the
+        next where its windows allow that, else it has failed."""
+        transfer = self.transfer(transfer_id)
+        number = transfer.open_window(now)
+        if not transfer.windows or fault.code in _FATAL:
+            return self.fail(transfer_id, fault, now)
+        if number is None:
+            return self.missed(transfer_id)
+        tries = (transfer.tries if number == transfer.window else 0) + 1
+        if tries <= transfer.windows[number].retries:
+            pause = times.elapsed(transfer.accepted, now).seconds + times.pause(tries)
+            return self.advance(
+                transfer_id, Step.CUT_OFF, attempts=0, window=number, tries=tries, pause_until=pause
+            )
+        if number + 1 < len(transfer.windows):
+            return self.advance(
+                transfer_id, Step.CUT_OFF, attempts=0, window=number + 1, tries=0, pause_until=0.0
+            )
+        return self.fail(transfer_id, fault, now)
+
+    def missed(self, transfer_id: str) -> Queue:
+        """The queue after a transfer ran into the end of its window: it waits for the next, or expires."""
+        return self.advance(transfer_id, Step.CUT_OFF, attempts=0)
+
+    def confirm(self, transfer_id: str) -> Queue:
+        """The queue after the user agreed to a transfer.
+
+        Raises:
+            Fault: 9003, there is no such transfer, or none that asks.
+        """
+        transfer = self.find(transfer_id)
+        if transfer is None:
+            raise Fault(FaultCode.INVALID_ARGUMENTS, f"there is no transfer {transfer_id}")
+        if transfer.confirmed:
+            return self
+        if not any(w.mode == Mode.CONFIRMATION_NEEDED for w in transfer.windows):
+            raise Fault(FaultCode.INVALID_ARGUMENTS, f"transfer {transfer_id} needs no confirmation")
+        return dataclasses.replace(
+            self,
+            transfers=tuple(
+                dataclasses.replace(t, confirmed=True) if t is transfer else t for t in self.transfers
+            ),
         )
 
     def cancel(self, transfer_id: str) -> Queue:
@@ -276,11 +274,11 @@ class Queue:
         """The queue after whoever worked on it was cut off."""
         queue = self
         for transfer in self.transfers:
-            if transfer.state not in _UNDER_WAY:
+            if transfer.state not in REPEATABLE:
                 continue
             if transfer.attempts >= MAX_ATTEMPTS:
                 fault = Fault(
-                    FaultCode.DOWNLOAD_FAILURE,
+                    transfer.failure,
                     f"given up: {transfer.attempts} attempts were cut off, the last while {transfer.state}",
                 )
                 queue = queue.fail(transfer.id, fault, now)
@@ -331,6 +329,7 @@ def _transfer(record: Any) -> Transfer:
         **{f.name: record[f.name] for f in dataclasses.fields(Transfer) if f.name in record},
         "state": State(record["state"]),
         "accepted": Now(float(accepted["wall"]), float(accepted["boottime"]), str(accepted["boot_id"])),
+        "windows": tuple(_window(window) for window in _listed(record.get("windows", []))),
     }
     for f in dataclasses.fields(Transfer):
         kind = _JSON_KINDS.get(str(f.type))
@@ -339,8 +338,15 @@ def _transfer(record: Any) -> Transfer:
     return Transfer(**values)
 
 
+def _window(record: Any) -> Window:
+    window = Window(**record)
+    if not all(isinstance(n, int) for n in (window.start, window.end, window.max_retries)):
+        raise TypeError("a window has the wrong type")
+    return window
+
+
 _JSON_KINDS: Mapping[str, type | tuple[type, ...]] = MappingProxyType(
-    {"str": str, "int": int, "float": (int, float)}
+    {"str": str, "int": int, "float": (int, float), "bool": bool}
 )
 
 

@@ -29,7 +29,13 @@ class Storage:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def path(self, transfer_id: str) -> Path:
-        return self._directory / f"{transfer_id}.image"
+        """Where the file of a transfer is; what is made of it has the same name but for its suffix."""
+        return self._directory / f"{transfer_id}.file"
+
+    def remove(self, transfer_id: str) -> None:
+        """Forget the files of a transfer."""
+        for path in self._directory.glob(f"{transfer_id}.*"):
+            path.unlink(missing_ok=True)
 
     def space(self) -> int:
         """Bytes that may still be written: what the file system has, and no more than the memory behind it,

@@ -1,33 +1,22 @@
-"""What can be said of a Download before anything is done: refused at once, with the code that names why.
+"""What can be said of a request before anything is done: refused at once, with the code that names why.
 
-The order is that of TR-069a6's tables: arguments first (9003), then the scheme (9013).
+The order is that of TR-069a6's tables: arguments first (9003), then the scheme (9013). Types of files are the
+business of `filetypes`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from cwmp.contract import Fault, FaultCode
-from cwmp.contract.firmware import Download
+from cwmp.contract.firmware import Download, ScheduleDownload, TimeWindow, Upload
+from cwmp.firmware.times import Mode
 
-FIRMWARE = "1 Firmware Upgrade Image"
+SCHEMES = frozenset({"http", "https", "ftp"})
 
-SCHEMES = frozenset({"http", "https"})
-
-# The types TR-069a6 A.3.2.8 names besides, and why this device does not take them.
-_REFUSED_TYPES: Mapping[str, str] = MappingProxyType(
-    {
-        "2 Web Content": "this device has no web content to be replaced",
-        "3 Vendor Configuration File": "this device takes no configuration files",
-        "4 Tone File": "this device has no telephony",
-        "5 Ringer File": "this device has no telephony",
-        "6 Stored Firmware Image": "this device cannot store an image without running it",
-    }
-)
-
-# Lengths in characters, TR-069a6 A.3.2.8 table 30.
+# Lengths in characters, TR-069a6 A.3.2.8 table 30, A.4.1.5 table 40, A.4.1.8 table 46.
 _LENGTHS: Mapping[str, int] = MappingProxyType(
     {
         "command_key": 32,
@@ -40,25 +29,50 @@ _LENGTHS: Mapping[str, int] = MappingProxyType(
         "failure_url": 256,
     }
 )
+_USER_MESSAGE_LENGTH = 256
 _UNSIGNED = ("file_size", "delay_seconds")
+_UNSIGNED_END = 1 << 32
 
 
-def check(download: Download) -> None:
-    """Refuse a Download whose arguments cannot be right.
+def check(request: Download | Upload | ScheduleDownload) -> None:
+    """Refuse a request whose arguments cannot be right.
 
     Raises:
         Fault: 9003 for arguments, 9013 for a scheme that is not supported.
     """
     for name, limit in _LENGTHS.items():
-        if len(getattr(download, name)) > limit:
+        if len(getattr(request, name, "")) > limit:
             raise _invalid(f"{_element(name)} is longer than {limit} characters")
     for name in _UNSIGNED:
-        if not 0 <= getattr(download, name) < 1 << 32:
+        if not 0 <= getattr(request, name, 0) < _UNSIGNED_END:
             raise _invalid(f"{_element(name)} is not an unsignedInt")
-    if download.file_type != FIRMWARE:
-        reason = _REFUSED_TYPES.get(download.file_type, "there is no such type here")
-        raise _invalid(f"FileType '{download.file_type}' is not supported: {reason}")
-    check_url(download.url)
+    if isinstance(request, ScheduleDownload):
+        check_windows(request.windows)
+    check_url(request.url)
+
+
+def check_windows(windows: Sequence[TimeWindow]) -> None:
+    """Refuse a TimeWindowList that is none (TR-069a6 A.4.1.8).
+
+    Raises:
+        Fault: 9003.
+    """
+    if not 1 <= len(windows) <= 2:
+        raise _invalid("TimeWindowList holds one or two windows")
+    end = 0
+    for number, window in enumerate(windows, 1):
+        where = f"window {number}"
+        if not 0 <= window.start < window.end < _UNSIGNED_END:
+            raise _invalid(f"{where}: WindowEnd has to be after WindowStart")
+        if window.start < end:
+            raise _invalid(f"{where} begins before the one before it ends")
+        if window.mode not in frozenset(Mode):
+            raise _invalid(f"{where}: there is no WindowMode '{window.mode[:64]}' here")
+        if len(window.user_message) > _USER_MESSAGE_LENGTH:
+            raise _invalid(f"{where}: UserMessage is longer than {_USER_MESSAGE_LENGTH} characters")
+        if not -1 <= window.max_retries < 1 << 31:
+            raise _invalid(f"{where}: MaxRetries is -1, 0 or more")
+        end = window.end
 
 
 def check_url(text: str) -> None:

@@ -8,115 +8,77 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import trio
 
 from cwmp.contract import Fault, FaultCode
-from cwmp.contract.firmware import TRANSFER, TransferState
-from cwmp.firmware import queue as transfers
-from cwmp.firmware.fetch import Means, Source, fetch
+from cwmp.firmware.exchange import Place
+from cwmp.firmware.fetch import Means, fetch
+from cwmp.firmware.filetypes import FileTypes, Installer
+from cwmp.firmware.idle import IdleWatch
 from cwmp.firmware.image import version_of
-from cwmp.firmware.queue import Now, Queue, State, Step, Transfer
+from cwmp.firmware.push import push
+from cwmp.firmware.queue import Now, State, Step, Transfer
+from cwmp.firmware.records import Progress, Records
 from cwmp.firmware.storage import Storage
 from cwmp.firmware.sysupgrade import System
-from cwmp.runtime import Peers, StateFile
 from cwmp.runtime.quiet import SessionWatch
+from ubuskit.records import dataclass
 
 Clock = Callable[[], Now]
 
 _LOOK_AGAIN = 60.0
-"""The wall clock may be set at any time: a delay that hangs on it is looked at this often."""
+"""The wall clock may be set at any time, and a router become idle: what hangs on it is looked at this often."""
 
 _BOOT_DEADLINE = 900.0
-"""The time a system that was told to flash has to go down."""
+"""The time a system that was told to flash, or to reboot, has to go down."""
 
 _RETRY = 10.0
 _VERSION_ATTEMPTS = 30
 
 
-class Records:
-    """The queue and its document, which never lags behind it."""
+class _WindowClosed(Exception):
+    """The time window of a transfer is over."""
 
-    def __init__(self, file: StateFile, peers: Peers, log: logging.Logger) -> None:
-        self._file = file
-        self._peers = peers
-        self._log = log
-        self.queue, problems = transfers.from_document(file.load())
-        for problem in problems:
-            log.error("%s", problem)
 
-    async def commit(self, queue: Queue) -> None:
-        """Make `queue` the queue, durably, and tell what changed.
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the worker works with. Who holds `going_down` takes the system down: a flash and a reboot must not
+    meet. `settings` writes an archive of what an upgrade keeps in any case; None: it keeps everything."""
 
-        Raises:
-            OSError: it could not be made durable; the queue is the old one.
-        """
-        self._file.save(transfers.to_document(queue))
-        old, self.queue = self.queue, queue
-        before = {t.id: t.state for t in old.transfers}
-        for transfer in queue.transfers:
-            if before.pop(transfer.id, None) is not transfer.state:
-                await self._tell(transfer.id, transfer.state, transfer.fault_code)
-        for gone, state in before.items():
-            if state is not State.COMPLETE:
-                await self._tell(gone, State.CANCELLED, 0)
-
-    async def step(self, transfer_id: str, step: Step, **changes: Any) -> Transfer:
-        """Record a step of a transfer; its record as it is then.
-
-        Raises:
-            LookupError: it cannot take this step, or is gone.
-            OSError: see `commit`.
-        """
-        queue = self.queue.advance(transfer_id, step, **changes)
-        await self.commit(queue)
-        return queue.transfer(transfer_id)
-
-    async def fail(self, transfer: Transfer, fault: Fault, now: Now) -> None:
-        """Record that `transfer` failed."""
-        self._log.error("transfer %s failed: %s", transfer.id, fault)
-        await self.commit(self.queue.fail(transfer.id, fault, now))
-
-    async def _tell(self, transfer_id: str, state: State, fault_code: int) -> None:
-        await self._peers.tell(TRANSFER, TransferState(transfer_id, state.value, fault_code))
+    system: System
+    storage: Storage
+    session: SessionWatch
+    types: FileTypes
+    idle: IdleWatch
+    make_means: Callable[[Callable[[int, int], None]], Means]
+    settings: Callable[[Path], Awaitable[Path | None]]
+    going_down: trio.Lock
+    clock: Clock
+    log: logging.Logger
 
 
 class Worker:
-    """Runs the transfers that are due. `progress` is (bytes, total or 0) of the one under way.
+    """Runs the transfers that are due."""
 
-    Who holds `going_down` takes the system down: a flash and a reboot must not meet.
-    """
-
-    def __init__(
-        self,
-        records: Records,
-        system: System,
-        storage: Storage,
-        session: SessionWatch,
-        make_means: Callable[[Callable[[int, int], None]], Means],
-        going_down: trio.Lock,
-        clock: Clock,
-        log: logging.Logger,
-    ) -> None:
+    def __init__(self, records: Records, progress: Progress, surroundings: Surroundings) -> None:
         self._records = records
-        self._going_down = going_down
-        self._system = system
-        self._storage = storage
-        self._session = session
-        self._make_means = make_means
-        self._clock = clock
-        self._log = log
+        self._around = surroundings
+        self._clock = surroundings.clock
+        self._log = surroundings.log
         self._changed = trio.Event()
         self._scope: tuple[str, trio.CancelScope] | None = None
-        self.progress = (0, 0)
+        self.progress = progress
 
     async def run(self) -> None:
         """Work until cancelled."""
-        await self._persistently(self._take_up)
-        while True:
-            await self._persistently(self._work)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.progress.run)
+            await self._persistently(self._take_up)
+            while True:
+                await self._persistently(self._work)
 
     def look(self) -> None:
         """The queue has changed."""
@@ -133,7 +95,7 @@ class Worker:
             self._scope[1].cancel()
         self._log.info("transfer %s cancelled", transfer_id)
 
-    async def _persistently(self, work: Callable[[], Any]) -> None:
+    async def _persistently(self, work: Callable[[], Awaitable[None]]) -> None:
         """Without a durable record no step is taken: when flash cannot be written, wait and try again."""
         while True:
             try:
@@ -146,15 +108,23 @@ class Worker:
 
     async def _take_up(self) -> None:
         """Go on from where whoever was here before us was cut off."""
-        transfer = self._records.queue.running()
-        if transfer is not None and transfer.state is State.APPLYING:
-            if transfer.boot_id == self._clock().boot_id:
-                async with self._going_down:
-                    await self._await_boot(transfer)  # the image stays: it may just be read
-            else:
-                await self._decide(transfer)
-        self._storage.clear()
+        await self._follow_up()
+        self._around.storage.clear()
         await self._records.commit(self._records.queue.recover(self._clock()))
+
+    async def _follow_up(self) -> None:
+        """What comes after the step by which a transfer takes the system down."""
+        transfer = self._records.queue.running()
+        if transfer is None or transfer.state not in {State.APPLYING, State.RESTARTING}:
+            return
+        if transfer.boot_id != self._clock().boot_id:
+            await (self._decide(transfer) if transfer.state is State.APPLYING else self._succeed(transfer.id))
+            return
+        async with self._around.going_down:
+            if transfer.state is State.APPLYING:
+                await self._await_boot(transfer)  # the image stays: it may just be read
+            else:
+                await self._restart(transfer)
 
     async def _work(self) -> None:
         """Run one transfer that is due, or wait until that may have changed."""
@@ -162,26 +132,37 @@ class Worker:
         queue, now = self._records.queue, self._clock()
         if (cut_off := queue.running()) is not None:
             self._log.warning("transfer %s begins again", cut_off.id)
-            await self._records.commit(queue.recover(now))
-        elif (transfer := queue.next_due(now)) is not None:
+            await self._follow_up()
+            await self._records.commit(self._records.queue.recover(now))
+        elif (expired := queue.expire(now)) is not queue:
+            await self._records.commit(expired)
+        elif (transfer := queue.next_due(now, idle=self._idle(now))) is not None:
             await self._transfer(transfer)
         else:
             due_in = queue.due_in(now)
             with trio.move_on_after(_LOOK_AGAIN if due_in is None else min(due_in, _LOOK_AGAIN)):
                 await self._changed.wait()
 
+    def _idle(self, now: Now) -> bool:
+        """Whether the device is idle, where somebody has to know."""
+        if self._records.queue.needs_idle(now):
+            return self._around.idle.idle(now.boottime)
+        self._around.idle.forget()
+        return False
+
     async def _transfer(self, transfer: Transfer) -> None:
-        image = self._storage.path(transfer.id)
-        self.progress = (0, 0)
+        self.progress.begin(transfer.id)
+        storage = self._around.storage
         with trio.CancelScope() as scope:
             self._scope = (transfer.id, scope)
             try:
-                await self._prepare(transfer)
-                async with self._going_down:
-                    await self._apply(transfer.id)
+                await (self._download(transfer) if transfer.is_download else self._upload(transfer))
             except Fault as fault:
-                image.unlink(missing_ok=True)
-                await self._records.fail(transfer, fault, self._clock())
+                storage.remove(transfer.id)
+                await self._records.failed(transfer, fault, self._clock())
+            except _WindowClosed:
+                self._log.warning("transfer %s: its window is over", transfer.id)
+                await self._records.commit(self._records.queue.missed(transfer.id))
             except LookupError:
                 if self._records.queue.find(transfer.id):
                     raise
@@ -191,36 +172,81 @@ class Worker:
                 found = self._records.queue.find(transfer.id)
                 # When the system stops us because it is flashing, the image is what it is reading.
                 if found is None or found.state is not State.APPLYING:
-                    image.unlink(missing_ok=True)
+                    storage.remove(transfer.id)
 
-    async def _prepare(self, transfer: Transfer) -> None:
-        """Bring the image here and have it checked."""
-        records, image = self._records, self._storage.path(transfer.id)
-        if transfer.delay:
-            await self._session.ended()  # TR-069a6 A.3.2.8: not in the session that asked for it
+    # Downloads
+
+    async def _download(self, transfer: Transfer) -> None:
+        file = self._around.storage.path(transfer.id)
+        if transfer.delay or transfer.windows:
+            await (
+                self._around.session.ended()
+            )  # TR-069a6 A.3.2.8, A.4.1.8: not in the session that asked for it
+        installer = self._around.types.installer(transfer.file_type)
         now = self._clock()
-        await records.step(
-            transfer.id,
-            Step.START,
-            attempts=transfer.attempts + 1,
-            start_time=transfer.start_time or now.wall,
-        )
-        self._log.info("transfer %s: fetching %s", transfer.id, transfer.url.partition("?")[0])
-        source = Source(transfer.url, transfer.username, transfer.password)
-        fetched = await fetch(source, image, self._make_means(self._advance))
+        with trio.CancelScope(deadline=trio.current_time() + transfer.time_left(now)) as window:
+            await self._prepare(transfer, installer, file)
+        if window.cancelled_caught:
+            raise _WindowClosed
+        await self._permission(transfer.id, installer)
+        if not (installer.flashes or installer.restarts):
+            await self._install(transfer.id, installer, file)
+            return
+        async with self._around.going_down:
+            await self._around.session.ended()
+            if installer.flashes:
+                await self._flash(transfer.id, file)
+            else:
+                await self._restart(await self._install(transfer.id, installer, file))
+
+    async def _prepare(self, transfer: Transfer, installer: Installer, file: Path) -> None:
+        """Bring the file here and have it checked."""
+        await self._begin(transfer, Step.START)
+        self._log.info("transfer %s: fetching %s", transfer.id, _shown(transfer.url))
+        source = Place(transfer.url, transfer.username, transfer.password)
+        fetched = await fetch(source, file, self._around.make_means(self.progress.moved))
         self._log.info("transfer %s: %d bytes, sha256 %s", transfer.id, fetched.size, fetched.sha256)
-        await records.step(transfer.id, Step.FETCHED)
-        await self._system.check(image)
-        await records.step(transfer.id, Step.VERIFIED)
-        self._log.info("transfer %s: image verified, applied when no session is open", transfer.id)
+        await self._records.step(transfer.id, Step.FETCHED, file_size=fetched.size)
+        await installer.check(file)
+        await self._records.step(transfer.id, Step.VERIFIED)
+        self._log.info("transfer %s: verified", transfer.id)
 
-    def _advance(self, size: int, total: int) -> None:
-        self.progress = (size, total)
+    async def _permission(self, transfer_id: str, installer: Installer) -> None:
+        """Wait until the file may be applied: never in a session it would cut off, never outside a window."""
+        self._around.idle.forget()  # what we have just fetched is no reason to call the device busy
+        while True:
+            if installer.flashes or installer.restarts:
+                await self._around.session.ended()
+            transfer, now = self._records.queue.transfer(transfer_id), self._clock()
+            if not transfer.windows:
+                return
+            if transfer.open_window(now) is None:
+                raise _WindowClosed
+            wants_idle = transfer.waits_for(now, idle=False) == "idle"
+            idle = wants_idle and self._around.idle.idle(now.boottime)
+            if not transfer.waits_for(now, idle=idle):
+                return
+            await trio.sleep(min(_LOOK_AGAIN, transfer.time_left(now)))
 
-    async def _apply(self, transfer_id: str) -> None:
-        image = self._storage.path(transfer_id)
-        expected, running = version_of(image), await self._system.version()
-        await self._session.ended()
+    async def _install(self, transfer_id: str, installer: Installer, file: Path) -> Transfer:
+        transfer = await self._records.step(transfer_id, Step.INSTALL)
+        await installer.install(file, transfer)
+        if installer.restarts:
+            return await self._records.step(transfer_id, Step.INSTALLED, boot_id=self._clock().boot_id)
+        return await self._succeed(transfer_id)
+
+    async def _restart(self, transfer: Transfer) -> None:
+        """Reboot: what was installed is in use afterwards."""
+        self._log.warning("transfer %s: rebooting, its file is in use afterwards", transfer.id)
+        try:
+            await self._around.system.reboot()
+        except Fault as fault:
+            await self._records.failed(transfer, fault, self._clock())
+            return
+        await self._await_boot(transfer)
+
+    async def _flash(self, transfer_id: str, image: Path) -> None:
+        expected, running = version_of(image), await self._around.system.version()
         transfer = await self._records.step(
             transfer_id,
             Step.APPLY,
@@ -231,40 +257,81 @@ class Worker:
         self._log.warning(
             "transfer %s: flashing %s over %s", transfer_id, expected or "an image without version", running
         )
-        await self._system.flash(image)
+        await self._around.system.flash(image, await self._around.settings(image.with_suffix(".settings")))
         await self._await_boot(transfer)
 
     async def _await_boot(self, transfer: Transfer) -> None:
-        """The system was told to flash and ends us any moment. If it does not, nothing was flashed."""
+        """The system goes down and ends us any moment. If it does not, nothing has come of it."""
         await trio.sleep(_BOOT_DEADLINE)
         fault = Fault(
             FaultCode.DOWNLOAD_FAILURE,
-            f"the system was told to flash the image but went on running for {_BOOT_DEADLINE:g} s",
+            f"the system was told to {'flash the image' if transfer.state is State.APPLYING else 'reboot'}"
+            f" but went on running for {_BOOT_DEADLINE:g} s",
         )
-        await self._records.fail(transfer, fault, self._clock())
+        await self._records.failed(transfer, fault, self._clock())
 
     async def _decide(self, transfer: Transfer) -> None:
         """The first start after the boot that was to bring the new firmware."""
         try:
             version = await self._running_version()
         except Fault as fault:
-            await self._records.fail(transfer, fault, self._clock())
+            await self._records.failed(transfer, fault, self._clock())
             return
         if (failure := transfer.outcome(version)) is not None:
-            await self._records.fail(transfer, failure, self._clock())
+            await self._records.failed(transfer, failure, self._clock())
             return
         self._log.info("transfer %s: %s runs, was %s", transfer.id, version, transfer.version_before)
-        await self._records.step(transfer.id, Step.SUCCEED, complete_time=self._clock().wall)
+        await self._succeed(transfer.id)
 
     async def _running_version(self) -> str:
         """As `System.version`; at boot procd may have a while to go until it answers."""
         for _ in range(_VERSION_ATTEMPTS):
             try:
-                return await self._system.version()
+                return await self._around.system.version()
             except Fault as fault:
                 self._log.warning("%s", fault.text)
                 await trio.sleep(_RETRY)
-        return await self._system.version()
+        return await self._around.system.version()
+
+    # Uploads
+
+    async def _upload(self, transfer: Transfer) -> None:
+        if transfer.delay:
+            await self._around.session.ended()
+        file = self._around.storage.path(transfer.id)
+        await self._begin(transfer, Step.SEND)
+        await (await self._around.types.producer(transfer.file_type))(file)
+        self._log.info("transfer %s: sending to %s", transfer.id, _shown(transfer.url))
+        target = Place(transfer.url, transfer.username, transfer.password)
+        size = await push(file, target, self._around.make_means(self.progress.moved))
+        await self._succeed(transfer.id, size)
+
+    # Steps
+
+    async def _begin(self, transfer: Transfer, step: Step) -> None:
+        now = self._clock()
+        window = transfer.open_window(now)
+        changed = {} if window in {None, transfer.window} else {"window": window, "tries": 0}
+        await self._records.step(
+            transfer.id,
+            step,
+            attempts=transfer.attempts + 1,
+            start_time=transfer.start_time or now.wall,
+            **changed,
+        )
+
+    async def _succeed(self, transfer_id: str, size: int | None = None) -> Transfer:
+        changes = {} if size is None else {"file_size": size}
+        found = await self._records.step(
+            transfer_id, Step.SUCCEED, complete_time=self._clock().wall, **changes
+        )
+        self._log.info("transfer %s is complete", transfer_id)
+        return found
+
+
+def _shown(url: str) -> str:
+    """A URL without its query, which may carry a token."""
+    return url.partition("?")[0]
 
 
 def real_clock(boot_id: str) -> Clock:

@@ -64,6 +64,8 @@ class Config:
     du_state_change_operations: tuple[str, ...] = ()
     du_state_change_result: str = "Both"
     du_state_change_faults: tuple[str, ...] = ()
+    upgrade_keep_settings: bool = True
+    web_content: str = ""
     rollback_timeout: int = 180
     session_timeout: int = 60
     http_timeout: int = 60
@@ -217,6 +219,10 @@ OPTIONS: dict[str, Callable[[str], Any]] = {
     "du_state_change_operations": _items("Install|Update|Uninstall", "use Install, Update, Uninstall"),
     "du_state_change_result": _matching("Success|Failure|Both", "use Success, Failure or Both"),
     "du_state_change_faults": _items(r"9\d{3}", "use fault codes like 9015"),
+    "upgrade_keep_settings": _boolean,
+    "web_content": _matching(
+        r"(/[A-Za-z0-9._-]*[A-Za-z0-9_-]){0,16}", "use an absolute path, of letters, digits and . _ -"
+    ),
     "rollback_timeout": _integer(0, 86400),
     "session_timeout": _integer(30, 3600),
     "http_timeout": _integer(30, 3600),

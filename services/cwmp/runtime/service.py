@@ -10,7 +10,7 @@ import argparse
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
 import trio
@@ -47,9 +47,11 @@ class Runtime:
     _reported: set[str] = field(default_factory=set)
     _config: Config | None = None
 
-    def state(self, document: str, version: int) -> StateFile:
-        """The state document ``<state_dir>/<service>/<document>.json``, at this version of its schema."""
-        return StateFile(self.paths.state_dir / self.name / f"{document}.json", version, self.log)
+    def state(self, document: str, version: int, *, older: Collection[int] = ()) -> StateFile:
+        """The state document ``<state_dir>/<service>/<document>.json``, at this version of its schema; `older`
+        ones can be read, too."""
+        path = self.paths.state_dir / self.name / f"{document}.json"
+        return StateFile(path, version, self.log, older=older)
 
     def config(self) -> Config:
         """The configuration as it is in UCI now. What is wrong with it is logged, once."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,15 @@ _MAX_BYTES = 4 << 20
 
 
 class StateFile:
-    """One document: ``{"version": n, ...}``. The caller's keys must not be ``version``."""
+    """One document: ``{"version": n, ...}``. The caller's keys must not be ``version``.
 
-    def __init__(self, path: Path, version: int, log: logging.Logger) -> None:
+    `older`: versions that the caller can read as well; they are replaced at the next `save`.
+    """
+
+    def __init__(self, path: Path, version: int, log: logging.Logger, *, older: Collection[int] = ()) -> None:
         self.path = path
         self._version = version
+        self._readable = {version, *older}
         self._log = log
         self._written: bytes | None = None
 
@@ -35,7 +40,7 @@ class StateFile:
             document = json.loads(raw)
             if not isinstance(document, dict):
                 raise ValueError("not a JSON object")  # noqa: TRY004  # one kind of unusable
-            if document.pop("version", None) != self._version:
+            if document.pop("version", None) not in self._readable:
                 raise ValueError(f"not version {self._version}")
         except FileNotFoundError:
             return {}

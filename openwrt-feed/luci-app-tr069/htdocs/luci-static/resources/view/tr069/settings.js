@@ -96,6 +96,9 @@ const OPTIONS = [
 
 	[ 'service', 'interface', 'value', _('Interface'), _('The network interface that leads to the ACS; its address goes into the connection request URL.'), {
 		validate: matching(/^[A-Za-z0-9_.-]{1,64}$/, _('Use the name of a network interface.')), placeholder: 'wan' } ],
+	[ 'service', 'upgrade_keep_settings', 'flag', _('Upgrades keep settings'), _('Off: a firmware upgrade drops all settings but those for the ACS.'), { initial: '1' } ],
+	[ 'service', 'web_content', 'value', _('Web content'), _('The directory whose content the ACS may replace. Empty: none.'), {
+		validate: matching(/^(\/[A-Za-z0-9._-]*[A-Za-z0-9_-]){0,16}$/, _('Use an absolute path, of letters, digits and . _ -')) } ],
 	[ 'service', 'rollback_timeout', 'value', _('Rollback'), _('Seconds within which the ACS must be reached again after a change that may cut it off; else the change is taken back. 0: never.'), { validate: whole(0, 86400), placeholder: '180' } ],
 	[ 'service', 'session_timeout', 'value', _('Session time limit'), _('Seconds without a word from the ACS.'), { validate: whole(30, 3600), placeholder: '60' } ],
 	[ 'service', 'http_timeout', 'value', _('HTTP time limit'), _('Seconds for each connection and each answer.'), { validate: whole(30, 3600), placeholder: '60' } ],

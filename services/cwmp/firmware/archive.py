@@ -1,0 +1,167 @@
+"""Archives from outside: what is in them is looked at before any of it is written anywhere.
+
+Everything here blocks and belongs into a thread. Archives are tar, plain or by gzip; they may say whatever they
+like about names, links and sizes, so none of that is believed: only plain files and directories (in a backup
+symbolic links too) with names below one directory are taken, each of them counted against a limit first.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from cwmp.runtime import Paths
+
+MAX_BACKUP_BYTES = 16 << 20
+_MAX_MEMBERS = 8192
+_MAX_NAME = 1024
+
+
+class ArchiveError(Exception):
+    """The archive cannot be used; the text says why."""
+
+
+def copy_backup(source: Path, target: Path, without: str) -> int:
+    """Copy a backup of the configuration, as ``sysupgrade -b`` makes it; how many files it has.
+
+    Whatever is not below ``etc`` is refused; what is below `without` (such as ``etc/cwmp``) is left out: the state
+    of this client is no configuration, and that of another day would have it do things twice.
+
+    Raises:
+        ArchiveError: it is none.
+        OSError: `target` cannot be written.
+    """
+    links: set[PurePosixPath] = set()
+    files = 0
+    with _reading(source) as archive, tarfile.open(target, "x:gz", compresslevel=6) as copy:
+        for member, name in _members(archive, MAX_BACKUP_BYTES):
+            if name.parts[:1] != ("etc",):
+                raise ArchiveError(f"it has something outside /etc: {_shown(name)}")
+            if any(parent in links for parent in name.parents):
+                raise ArchiveError(f"it leads through a link: {_shown(name)}")
+            if name.is_relative_to(without):
+                continue
+            member.name, member.mode, member.pax_headers = str(name), member.mode & 0o777, {}
+            if member.issym():
+                links.add(name)
+                copy.addfile(member)
+            elif member.isdir():
+                copy.addfile(member)
+            elif member.isreg():
+                files += 1
+                copy.addfile(member, archive.extractfile(member))
+            else:
+                raise ArchiveError(f"it has something that is no file: {_shown(name)}")
+    if not files:
+        raise ArchiveError("there is no configuration in it")
+    return files
+
+
+def unpack(source: Path, directory: Path, space: Callable[[Path], int]) -> int:
+    """Have `directory` hold the content of an archive instead of what it held; how many files there are.
+
+    The new content is complete before the old one goes. `space` says how many bytes a directory has room for.
+
+    Raises:
+        ArchiveError: it cannot be used; the old content is there.
+        OSError: it cannot be written; likewise.
+    """
+    new, old = (directory.with_name(f".{directory.name}.{suffix}") for suffix in ("new", "old"))
+    _put_back(directory, old)
+    shutil.rmtree(new, ignore_errors=True)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        new.mkdir(mode=0o755)
+        files = _unpack_into(source, new, space(new))
+        if directory.exists():
+            directory.rename(old)
+        new.rename(directory)
+    except BaseException:
+        _put_back(directory, old)
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+    return files
+
+
+def pack(paths: Paths, sources: Iterable[Path], target: Path) -> None:
+    """An archive of files and directories below the sysroot, with the names they have there."""
+    with tarfile.open(target, "x:gz") as archive:
+        for source in sources:
+            if source.exists() and source.is_relative_to(paths.sysroot):
+                archive.add(source, str(source.relative_to(paths.sysroot)))
+
+
+def inside(paths: Paths, path: Path) -> str:
+    """The name that `path` has in an archive of the router below `paths`."""
+    return str(path.relative_to(paths.sysroot)) if path.is_relative_to(paths.sysroot) else str(path)
+
+
+def _unpack_into(source: Path, directory: Path, room: int) -> int:
+    files = 0
+    with _reading(source) as archive:
+        for member, name in _members(archive, room):
+            target = directory / name
+            if member.isdir():
+                target.mkdir(mode=0o755, parents=True, exist_ok=True)
+            elif member.isreg():
+                files += 1
+                target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+                content = archive.extractfile(member)
+                if content is None:
+                    raise ArchiveError(f"it is damaged at {_shown(name)}")
+                with target.open("xb") as file:
+                    shutil.copyfileobj(content, file)
+                target.chmod(0o755 if member.mode & 0o100 else 0o644)
+            else:
+                raise ArchiveError(f"it has something that is neither file nor directory: {_shown(name)}")
+    if not files:
+        raise ArchiveError("there is no file in it")
+    return files
+
+
+def _put_back(directory: Path, old: Path) -> None:
+    """Undo what was cut off between the two renamings."""
+    if old.exists():
+        if directory.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(directory)
+
+
+@contextmanager
+def _reading(source: Path) -> Iterator[tarfile.TarFile]:
+    try:
+        with source.open("rb") as file:
+            compressed = file.read(2) == b"\x1f\x8b"
+        with tarfile.open(source, "r:gz" if compressed else "r:") as archive:
+            yield archive
+    except (tarfile.TarError, zlib.error, EOFError, UnicodeError, FileExistsError) as error:
+        raise ArchiveError(f"it is no archive, or damaged: {str(error)[:80]}") from None
+    except OSError as error:
+        if error.errno is None:  # how gzip says that data is damaged
+            raise ArchiveError(f"it is no archive, or damaged: {str(error)[:80]}") from None
+        raise
+
+
+def _members(archive: tarfile.TarFile, room: int) -> Iterator[tuple[tarfile.TarInfo, PurePosixPath]]:
+    size = 0
+    for count, member in enumerate(archive, 1):
+        size += max(0, member.size)
+        if count > _MAX_MEMBERS:
+            raise ArchiveError(f"it has more than {_MAX_MEMBERS} entries")
+        if size > room:
+            raise ArchiveError(f"what is in it takes more than the {room} bytes there is room for")
+        name = PurePosixPath(member.name.lstrip("/"))
+        if ".." in name.parts or "\0" in member.name or len(member.name) > _MAX_NAME:
+            raise ArchiveError(f"it has a name that leads elsewhere: {_shown(name)}")
+        if name.parts:
+            yield member, name
+
+
+def _shown(name: PurePosixPath) -> str:
+    return str(name).encode("ascii", "backslashreplace").decode("ascii")[:80]
