@@ -252,8 +252,9 @@ def program(paths: Paths, *places: str) -> Path | None:
 def failure(ran: Ran, meanings: Mapping[str, tuple[FaultCode, str]]) -> Fault:
     """The fault that a program's words mean; `meanings` maps what they contain."""
     for words, (code, text) in meanings.items():
-        if re.search(words, ran.output, re.IGNORECASE):
-            return Fault(code, f"{text}: {ran.said}")
+        if match := re.search(words, ran.output, re.IGNORECASE):
+            said = " ".join(ran.output[match.start() :].split())[:_MAX_SAID]
+            return Fault(code, f"{text}: {said}")
     return denied(f"the package manager failed: {ran.said}")
 
 
