@@ -30,6 +30,7 @@ from cwmp.lab.router.image import Version
 from cwmp.lab.router.process import Process
 from cwmp.lab.router.suite import Suite
 from cwmp.runtime import Paths
+from cwmp.runtime.rest import PATIENCE
 from ubuskit.client import open_client
 from ubuskit.uci import Package, Uci
 
@@ -44,13 +45,14 @@ class Options:
 
     `cwmp`: options of ``/etc/config/cwmp`` beside the identity and a free port for connection requests.
     `ubusd`: the daemon to use; ours if empty. `services`: which of them run; `separate`: each alone instead of
-    under ``cwmpd``.
+    under ``cwmpd``. `patience`: seconds without a task before a service under ``cwmpd`` rests, 0 for never.
     """
 
     cwmp: Mapping[str, str] = field(default_factory=dict)
     ubusd: str = field(default_factory=lambda: os.environ.get("UBUSD", ""))
     services: Sequence[str] = SERVICES
     separate: bool = False
+    patience: float = PATIENCE
 
 
 _IDENTITY = {
@@ -180,7 +182,14 @@ class Router:
             async with open_client(str(self.paths.bus)) as client, trio.open_nursery() as nursery:
                 await Daemons(client, self).start()
                 nursery.start_soon(self._count_uptime)
-                suite = Suite(self.paths, self.log, self._options.services, separate=self._options.separate)
+                options = self._options
+                suite = Suite(
+                    self.paths,
+                    self.log,
+                    options.services,
+                    separate=options.separate,
+                    patience=options.patience,
+                )
                 down = _Down()
                 try:
                     if self._options.services:

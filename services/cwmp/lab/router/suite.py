@@ -24,12 +24,15 @@ _RESPAWN_PAUSE = 0.5
 class Suite:
     """The processes of one boot. `separate`: each service alone instead of all under the master."""
 
-    def __init__(self, paths: Paths, log: Path, services: Sequence[str], *, separate: bool) -> None:
+    def __init__(
+        self, paths: Paths, log: Path, services: Sequence[str], *, separate: bool, patience: float
+    ) -> None:
         common = [*paths.options(), "--stderr"]
         if separate:
             programs = {name: [f"cwmp.{name}", *common] for name in services}
         else:
-            programs = {"master": ["cwmp.runtime.master", *common, "--services", ",".join(services)]}
+            options = ["--services", ",".join(services), "--patience", f"{patience:g}"]
+            programs = {"master": ["cwmp.runtime.master", *common, *options]}
         self._commands = {name: [sys.executable, "-m", *program] for name, program in programs.items()}
         self._log = log
         self._processes: dict[str, Process] = {}
