@@ -204,7 +204,8 @@ class Router:
         self.told_event.set()
 
 
-_ARGS: dict[str, Any] = {"list": {"name": str}, "assoclist": {"device": str}, "info": {"device": str}}
+_ARGS: dict[str, Any] = {"list": {"name": str}, "assoclist": {"device": str}, "info": {"device": str},
+                         "freqlist": {"device": str}, "txpowerlist": {"device": str}}  # fmt: skip
 _DEVICES = {
     "lo": _device("Network device", "loopback", "00:00:00:00:00:00"),
     "eth0": _device("Network device", "ethernet", "02:00:5e:00:53:01"),
@@ -259,6 +260,15 @@ def default_replies() -> dict[tuple[str, str], Any]:
             "radio0": {"up": True, "interfaces": [{"section": "default_radio0", "ifname": "phy0-ap0"}]}
         },
         ("iwinfo", "info"): lambda device: info if device == "phy0-ap0" else None,
+        ("iwinfo", "freqlist"): lambda device: {
+            "results": [
+                {"band": 5, "channel": channel, "mhz": 5000 + 5 * channel, "restricted": channel > 48}
+                for channel in (36, 40, 44, 48, 52)
+            ]
+        },
+        ("iwinfo", "txpowerlist"): lambda device: {
+            "results": [{"dbm": dbm, "mw": mw} for dbm, mw in ((0, 1), (10, 10), (17, 50), (20, 100))]
+        },
         ("iwinfo", "assoclist"): lambda device: {"results": [station]} if device == "phy0-ap0" else None,
     }
 

@@ -239,7 +239,7 @@ async def test_names_of_everything(acs: Acs) -> None:
     assert {n for n in names if not n.endswith(".")} == values.keys()
     assert names["Device.WiFi.SSID."] is True
     assert names["Device.WiFi.SSID.1."] is True
-    assert names["Device.WiFi.AccessPoint."] is False
+    assert names["Device.WiFi.AccessPoint.1.AssociatedDevice."] is False
     assert names["Device.IP.Interface.2.IPv4Address."] is False
     assert names[SSID] is True
     assert names["Device.WiFi.SSID.1.Name"] is False
@@ -265,7 +265,7 @@ async def test_names_of_the_next_level(acs: Acs) -> None:
         "Device.WiFi.AccessPointNumberOfEntries": False,
         "Device.WiFi.Radio.": False,
         "Device.WiFi.SSID.": True,
-        "Device.WiFi.AccessPoint.": False,
+        "Device.WiFi.AccessPoint.": True,
     }
     assert await acs.names("Device.IP.Interface.", True) == {
         f"Device.IP.Interface.{n}.": True for n in (1, 2, 3)

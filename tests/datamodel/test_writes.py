@@ -342,7 +342,7 @@ async def test_rows_come_and_go_and_their_numbers_are_not_used_again(acs: Acs, r
 @pytest.mark.parametrize(
     "path",
     [
-        "Device.WiFi.AccessPoint.",
+        "Device.WiFi.AccessPoint.1.AssociatedDevice.",
         "Device.WiFi.SSID.1.",
         "Device.WiFi.SSID",
         "Device.Nothing.",
@@ -359,7 +359,7 @@ async def test_where_no_row_can_be_created(acs: Acs, path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "Device.WiFi.AccessPoint.1.",
+        "Device.WiFi.AccessPoint.1.AssociatedDevice.1.",
         "Device.WiFi.SSID.",
         "Device.WiFi.SSID.7.",
         "Device.WiFi.SSID.1",

@@ -160,6 +160,12 @@ class Staging:
         self.rename(row, section.name, section)
         row.section = section
 
+    def follow(self, row: Row) -> None:
+        """Have an object in a row that was moved be where that row is now."""
+        around = row.table_row
+        if around is not None and around is not row and around.path in self.renames:
+            row.key, row.section, row.item = around.key, around.section, around.item
+
     def alias_of(self, row: Row) -> str:
         """The alias of a row once this request has succeeded."""
         staged = self.aliases.get(row.path)

@@ -453,6 +453,7 @@ def _stage(items: list[_Item], staging: Staging) -> None:
     ready = [(item, item.row) for item in items if item.fault is None and item.row is not None]
     for item, row in sorted(ready, key=place):
         parameter = item.parameter
+        staging.follow(row)
         try:
             if not parameter.is_writable(row):
                 item.refuse(FaultCode.NOT_WRITABLE, _why_not_writable(parameter))
