@@ -38,6 +38,13 @@ class Post:
         return etree.QName(body[0]).localname
 
     @property
+    def cwmp(self) -> int:
+        """The N of the namespace ``urn:dslforum-org:cwmp-1-N``."""
+        body = self.xml.find(f"{{{SOAP}}}Body")
+        assert body is not None
+        return int((etree.QName(body[0]).namespace or "").rpartition("-")[2])
+
+    @property
     def id(self) -> str | None:
         found = self.xml.xpath("string(//*[local-name()='Header']/*[local-name()='ID'])")
         return str(found) or None
@@ -102,7 +109,15 @@ def fault(code: int, text: str = "no") -> str:
 
 
 INFORM_RESPONSE = "<c:InformResponse><MaxEnvelopes>1</MaxEnvelopes></c:InformResponse>"
-TRANSFER_COMPLETE_RESPONSE = "<c:TransferCompleteResponse/>"
+REPORTS = frozenset(
+    {
+        "TransferComplete",
+        "AutonomousTransferComplete",
+        "RequestDownload",
+        "DUStateChangeComplete",
+        "AutonomousDUStateChangeComplete",
+    }
+)
 
 
 def soap(content: str, **kind: object) -> Reply:
@@ -110,16 +125,16 @@ def soap(content: str, **kind: object) -> Reply:
 
 
 def echo(post: Post, content: str) -> Reply:
-    """A response with the request's ID."""
-    return soap(content, id=post.id)
+    """A response with the request's ID, in its namespace."""
+    return soap(content, id=post.id, cwmp=post.cwmp)
 
 
 def answer(post: Post) -> Reply:
     """What an ACS without wishes answers."""
     if post.method == "Inform":
         return echo(post, INFORM_RESPONSE)
-    if post.method == "TransferComplete":
-        return echo(post, TRANSFER_COMPLETE_RESPONSE)
+    if post.method in REPORTS:
+        return echo(post, f"<c:{post.method}Response/>")
     return EMPTY
 
 
@@ -147,7 +162,7 @@ class Acs:
         left = list(replies)
 
         def handler(post: Post) -> Reply:
-            if post.method in {"Inform", "TransferComplete"}:
+            if post.method in {"Inform", *REPORTS}:
                 return answer(post)
             if not left:
                 return EMPTY

@@ -114,13 +114,22 @@ class FakeDatamodel:
 
 @dataclass
 class FakeFirmware:
-    """Its completed transfers are a list; a Reboot is recorded."""
+    """Its results are lists; what it is asked for is recorded. It lacks the operations `without`."""
 
     completed: list[fw.CompletedTransfer] = field(default_factory=list)
-    downloads: list[fw.Download] = field(default_factory=list)
+    changes: list[fw.DUStateChange] = field(default_factory=list)
+    queued: list[fw.QueuedTransfer] = field(default_factory=list)
+    orders: list[Any] = field(default_factory=list)
     acknowledged: list[str] = field(default_factory=list)
     rebooted: trio.Event = field(default_factory=trio.Event)
     reboots: list[str] = field(default_factory=list)
+    resets: int = 0
+    fault: Fault | None = None
+    without: frozenset[str] = frozenset()
+
+    @property
+    def downloads(self) -> list[fw.Download]:
+        return [order for order in self.orders if isinstance(order, fw.Download)]
 
     async def serve(self, runtime: Runtime) -> None:
         async def get_completed(_args: Empty, _id: str) -> fw.CompletedTransfers:
@@ -131,19 +140,54 @@ class FakeFirmware:
             self.completed = [t for t in self.completed if t.id != args.id]
             return Empty()
 
-        async def download(args: fw.Download, _id: str) -> fw.TransferStarted:
-            self.downloads.append(args)
+        async def get_du_changes(_args: Empty, _id: str) -> fw.DUStateChanges:
+            return fw.DUStateChanges(list(self.changes))
+
+        async def acknowledge_du_change(args: fw.ChangeId, _id: str) -> Empty:
+            self.acknowledged.append(args.id)
+            self.changes = [c for c in self.changes if c.id != args.id]
+            return Empty()
+
+        async def started(args: Any, _id: str) -> fw.TransferStarted:
+            await order(args, _id)
             return fw.TransferStarted(1, fw.UNKNOWN_TIME, fw.UNKNOWN_TIME)
+
+        async def order(args: Any, _id: str) -> Empty:
+            if self.fault is not None:
+                raise self.fault
+            self.orders.append(args)
+            return Empty()
+
+        async def get_queued(_args: Empty, _id: str) -> fw.QueuedTransfers:
+            return fw.QueuedTransfers(list(self.queued))
 
         async def reboot(args: fw.Reboot, _id: str) -> Empty:
             self.reboots.append(args.command_key)
             self.rebooted.set()
             return Empty()
 
-        runtime.peers.answer(fw.GET_COMPLETED, get_completed)
-        runtime.peers.answer(fw.ACKNOWLEDGE, acknowledge)
-        runtime.peers.answer(fw.DOWNLOAD, download)
-        runtime.peers.answer(fw.REBOOT, reboot)
+        async def factory_reset(_args: fw.FactoryReset, _id: str) -> Empty:
+            self.resets += 1
+            self.rebooted.set()
+            return Empty()
+
+        handlers: list[tuple[Any, Any]] = [
+            (fw.GET_COMPLETED, get_completed),
+            (fw.ACKNOWLEDGE, acknowledge),
+            (fw.GET_DU_CHANGES, get_du_changes),
+            (fw.ACKNOWLEDGE_DU_CHANGE, acknowledge_du_change),
+            (fw.DOWNLOAD, started),
+            (fw.UPLOAD, started),
+            (fw.SCHEDULE_DOWNLOAD, order),
+            (fw.CANCEL_TRANSFER, order),
+            (fw.CHANGE_DU_STATE, order),
+            (fw.GET_QUEUED, get_queued),
+            (fw.REBOOT, reboot),
+            (fw.FACTORY_RESET, factory_reset),
+        ]
+        for operation, handler in handlers:
+            if operation.name not in self.without:
+                runtime.peers.answer(operation, handler)
         await runtime.peers.ready()
         await trio.sleep_forever()
 

@@ -32,7 +32,7 @@ async def test_history_tells_each_rpc_and_how_it_ended(suite: Suite) -> None:
     await suite.ended()
     (session,) = await history(suite)
     assert session["events"] == ["0 BOOTSTRAP", "1 BOOT"]
-    assert (session["result"], session["error"], session["version"]) == ("success", "", "1.0")
+    assert (session["result"], session["error"], session["version"]) == ("success", "", "1.2")
     assert session["start"] <= session["end"]
     assert [(c["by"], c["method"]) for c in session["calls"]] == [
         ("cpe", "Inform"),
