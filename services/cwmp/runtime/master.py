@@ -149,8 +149,6 @@ class Master:
         """The child's side: become the service, with nothing left of the master."""
         code, service = 1, child.service
         try:
-            left = child.place.take_up() if child.place is not None else None
-            bed = Bed(self._patience, control, left) if self._patience else None
             for other in self._children:
                 if other is not child:
                     other.let_go()
@@ -161,6 +159,8 @@ class Master:
                 os._exit(1)
             signal.pthread_sigmask(signal.SIG_SETMASK, set())
             gc.enable()
+            left = child.place.take_up() if child.place is not None else None  # unread as long as this was root
+            bed = Bed(self._patience, control, left) if self._patience else None
             where = privileges.paths_for(service, self._account, self._where)
             code = run_process(service, self._serve[service], where, stderr=self._stderr, bed=bed)
         except OSError as error:  # a service answers for its own: only what comes before it ends here
