@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cwmp.lab import acs as lab
+from cwmp.lab.acs import soap as wire
 from cwmp.session import redaction, soap
 from cwmp.session.redaction import is_secret
 
@@ -63,6 +66,31 @@ def test_a_secret_in_any_spelling(content: str) -> None:
         assert SECRET not in text
         assert "***" in text or "<b/>" in text  # text beside elements means nothing and is left out
         assert "Envelope" in text
+
+
+@pytest.mark.parametrize(
+    "rpc",
+    [
+        lab.Download("k", "http://h/f?x=SECRET", username=SECRET, password=SECRET),
+        lab.Upload("k", f"http://u:{SECRET}@h/", username=SECRET, password=SECRET),
+        lab.ScheduleDownload("k", "http://h/f", [lab.Window(0, 1)], username=SECRET, password=SECRET),
+        lab.ChangeDUState(
+            [lab.Install("http://h/m", "", SECRET, SECRET), lab.Update("", "", "", SECRET, SECRET)]
+        ),
+        lab.ChangeDUState([lab.Install("http://h/m", "", SECRET, SECRET)], nested=True),
+    ],
+    ids=lambda rpc: type(rpc).__name__,
+)
+def test_credentials_for_files_and_modules_are_secret(rpc: Any) -> None:
+    element = wire.element(rpc.method)
+    rpc.write(element)
+    data = wire.write(element, id="7")
+    assert SECRET.encode() in data
+    text = shown(data)
+    assert SECRET not in text
+    assert "<Username>***</Username>" in text
+    assert "<Password>***</Password>" in text
+    assert "http://" in text
 
 
 def test_configured_passwords_are_found_wherever_they_are() -> None:

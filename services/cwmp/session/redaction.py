@@ -2,7 +2,7 @@
 
 A message is not shown as its bytes: it is read, and written anew element by element, so that no spelling of a
 secret (CDATA, references, another encoding, another order) gets past. What cannot be read is not shown. Secret
-are the elements named so (the Password of a Download), the values of parameters whose names say so, user
+are the credentials among the arguments (those of a Download or an Install), the values of parameters whose names say so, user
 names, passwords and queries within URLs, and every text in which one of the configured passwords occurs.
 """
 
@@ -125,7 +125,7 @@ class _Writer:
             raise _Stop("what follows is nested too deep and not shown")
         name = tag.rpartition("}")[2]
         above = self._stack[-1] if self._stack else None
-        secret = is_secret(name)
+        secret = name == "Username" or is_secret(name)
         if above is not None:
             if not above.parent:
                 self._line(len(self._stack) - 1, f"<{above.opening}>")
