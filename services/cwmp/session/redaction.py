@@ -2,8 +2,9 @@
 
 A message is not shown as its bytes: it is read, and written anew element by element, so that no spelling of a
 secret (CDATA, references, another encoding, another order) gets past. What cannot be read is not shown. Secret
-are the credentials among the arguments (those of a Download or an Install), the values of parameters whose names say so, user
-names, passwords and queries within URLs, and every text in which one of the configured passwords occurs.
+are the credentials among the arguments (those of a Download or an Install), the values of parameters whose names
+say so, user names, passwords and queries within URLs, and every text in which one of the configured passwords
+occurs.
 """
 
 from __future__ import annotations
