@@ -44,9 +44,20 @@ def session() -> Owner:
 
 
 @pytest.fixture
-async def alone(router: Router, bus: Path, diagnostics: Owner, session: Owner) -> AsyncIterator[Acs]:
+def firmware() -> Owner:
+    return Owner({})
+
+
+@pytest.fixture
+async def alone(
+    router: Router, bus: Path, diagnostics: Owner, firmware: Owner, session: Owner
+) -> AsyncIterator[Acs]:
     """The session's side, while no datamodel runs yet."""
-    async with acting_as("diagnostics", bus, diagnostics), acting_as("session", bus, session) as peers:
+    async with (
+        acting_as("diagnostics", bus, diagnostics),
+        acting_as("firmware", bus, firmware),
+        acting_as("session", bus, session) as peers,
+    ):
         yield Acs(peers)
 
 
