@@ -88,6 +88,8 @@ def test_a_parameter_is_what_the_standard_says(
         assert item.get("activeNotify") == "canDeny"
     else:
         forced = {"forceEnabled": Notify.FORCED, "forceDefaultEnabled": Notify.ACTIVE}
+        if "{i}" in path:  # in a table nothing is active until the ACS says so
+            forced = {}
         assert parameter.notify is forced.get(item.get("activeNotify", ""), Notify.NORMAL)
     if enum := _values(item, items):
         assert set(kind.enum) | set(kind.reported) <= enum

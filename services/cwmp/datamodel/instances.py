@@ -99,6 +99,13 @@ class Instances:
         entry.anonymous = candidate.anonymous
         self._rename(table, entry, candidate)
 
+    def adopt(self, path: str, numbers: Sequence[int]) -> list[Entry]:
+        """The entries of rows that somebody else numbers; what is kept of them is their Alias."""
+        table = self._tables.setdefault(path, _Table(1, {}, {}))
+        for number in [n for n in table.entries if n not in numbers]:
+            self.dirty = bool(table.entries.pop(number).alias) or self.dirty
+        return [table.entries.setdefault(number, Entry(number, str(number))) for number in numbers]
+
     def peek(self, path: str) -> int:
         """The number the next new row gets."""
         table = self._tables.get(path)

@@ -370,9 +370,12 @@ class View:
 
     def _make_rows(self, node: Object, source: RowSource, parent: Row, path: str) -> list[Row]:
         there = source.there(parent)
-        entries = (
-            [Entry(int(t.key), t.key) for t in there] if source.numbered else self._numbered(path, there)
-        )
+        if not source.numbered:
+            entries = self._numbered(path, there)
+        elif node.alias:
+            entries = self.instances.adopt(path, [int(t.key) for t in there])
+        else:
+            entries = [Entry(int(t.key), t.key) for t in there]
         rows = []
         for one, entry in zip(there, entries, strict=True):
             row = Row(self, node, f"{path}{entry.number}.", parent)
