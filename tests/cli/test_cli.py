@@ -194,6 +194,19 @@ SESSION = {
 }
 
 
+async def test_log_says_and_sets_the_level(bus: Path, client: Client) -> None:
+    asked: list[dict[str, Any]] = []
+
+    async def log(request: Request) -> dict[str, Any]:
+        asked.append(dict(request.args))
+        return {"level": request.args.get("level", "info")}
+
+    await client.add_object("cwmp", {"log": Method(log, {"level": str})})
+    assert (await cwmp(bus, "log")).out == "info\n"
+    assert (await cwmp(bus, "log", "debug")).out == "debug\n"
+    assert asked == [{}, {"level": "debug"}]
+
+
 async def test_reset(bus: Path, serve: Serve) -> None:
     seen = await serve("cwmp", "reset", {"info": "done"})
     assert (await cwmp(bus, "reset")).out == "reset: done\n"

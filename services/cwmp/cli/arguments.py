@@ -19,6 +19,7 @@ examples:
   cwmp check                                   why there is no session, and what to do
   cwmp history                                 the last sessions, RPC by RPC
   cwmp trace follow                            what is said between us and the ACS, as it happens
+  cwmp log debug                               log every step, until the restart or `cwmp log default`
   cwmp get Device.DeviceInfo.                  everything below a path that ends in a dot
   cwmp get Device.WiFi.SSID.1.SSID Device.Time.
   cwmp set Device.WiFi.SSID.1.SSID='My network'
@@ -74,6 +75,15 @@ def parser(environ: Mapping[str, str] = os.environ) -> argparse.ArgumentParser:
     trace = commands.add_parser("trace", parents=[common], help="the messages to and from the ACS, redacted")
     trace.add_argument(
         "action", choices=("on", "off", "show", "follow"), help="follow: as they come, until interrupted"
+    )
+    log = commands.add_parser(
+        "log", parents=[common], help="how much the services log, and to log more or less"
+    )
+    log.add_argument(
+        "level",
+        nargs="?",
+        choices=("debug", "info", "warning", "error", "default"),
+        help="until the services are restarted; default: as configured",
     )
     get = commands.add_parser("get", parents=[common], help="read parameters")
     get.add_argument("paths", nargs="+", metavar="PATH", help="a parameter, or a path that ends in a dot")

@@ -8,6 +8,7 @@
 | reset    | cwmp ``reset``                    | ``{info}``                                       |
 | history  | cwmp ``history``                  | ``{sessions: [{start, result, calls, ...}]}``    |
 | trace    | cwmp ``trace{enable}``, ``traced{since}`` | ``{messages, last, more}``               |
+| log      | cwmp ``log{level}``               | ``{level}``                                      |
 | get      | cwmp.datamodel ``get{paths, page}``   | ``{parameters: [{name, type, value}] [, next]}`` |
 | set      | cwmp.datamodel ``set{values}``, then ``get`` | ``{status}``                          |
 | names    | cwmp.datamodel ``names{path, next_level, page}`` | ``{names: [{name, writable}] [, next]}`` |
@@ -188,6 +189,11 @@ def _del(bus: Bus, options: argparse.Namespace) -> tuple[Any, Iterator[str]]:
     return bus.call(DATAMODEL, "del", {"object": options.object}), iter([])
 
 
+def _log(bus: Bus, options: argparse.Namespace) -> tuple[Any, Iterator[str]]:
+    reply = bus.call(SESSION, "log", {"level": options.level} if options.level else {})
+    return reply, iter([str(reply["level"])])
+
+
 def _indented(value: Any, indent: str) -> Iterator[str]:
     """A table as lines ``name: value``, what is inside it indented; lists item by item."""
     items = value.items() if isinstance(value, Mapping) else ((f"{n}", v) for n, v in enumerate(value, 1))
@@ -212,6 +218,7 @@ _COMMANDS: Mapping[str, Callable[[Bus, argparse.Namespace], tuple[Any, Iterator[
     "reset": _reset,
     "history": history,
     "trace": trace,
+    "log": _log,
     "get": _get,
     "set": _set,
     "names": _names,

@@ -22,6 +22,13 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class LogLevel:
+    """At what level to log from now on: debug, info, warning, error; "": that of the configuration as it is now."""
+
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
 class RequestDownload:
     """Ask the ACS for a file (TR-069a6 A.4.2.2): parallel lists, at most 16 arguments; answered once on flash."""
 
@@ -35,3 +42,4 @@ REQUEST_DOWNLOAD = Operation("session", "request_download", RequestDownload, Emp
 GET_STATE = Operation("session", "get_state", Empty, State)
 
 STATE = Fact("session", "state", State)
+LOG_LEVEL = Fact("session", "log_level", LogLevel)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import trio
 
+from cwmp.contract.session import LOG_LEVEL
 from cwmp.runtime import config, logs, paths
 from cwmp.runtime.config import Config
 from cwmp.runtime.paths import Paths
@@ -46,6 +47,7 @@ class Runtime:
     _reload: list[Callable[[], None]] = field(default_factory=list)
     _reported: set[str] = field(default_factory=set)
     _config: Config | None = None
+    _level: str = ""
 
     def state(self, document: str, version: int, *, older: Collection[int] = ()) -> StateFile:
         """The state document ``<state_dir>/<service>/<document>.json``, at this version of its schema; `older`
@@ -57,7 +59,7 @@ class Runtime:
         """The configuration as it is in UCI now. What is wrong with it is logged, once."""
         found, problems = config.load(self.uci, self.paths.uci_dir, self._config)
         self._config = found
-        self.log.setLevel(logs.LEVELS[found.log_level])
+        self.log.setLevel(logs.LEVELS[self._level or found.log_level])
         texts = {str(p) for p in problems}
         for text in sorted(texts - self._reported):
             self.log.warning("%s", text)
@@ -92,12 +94,23 @@ class Runtime:
                 return
             await trio.sleep(bed.patience)
 
+    def log_at(self, level: str) -> None:
+        """Log at this level, whatever the configuration says; "": at that of the configuration as it is now."""
+        self._level = level if level in logs.LEVELS else ""
+        self.config()
+
+    async def follow_log_level(self) -> None:
+        """Log at the level the session service is told; after a restart of it, at the configured one."""
+        await self.peers.hear(LOG_LEVEL, lambda told: self.log_at(told.level))
+        self.peers.on_ready("session", lambda: self.log_at(""))
+
     def on_reload(self, callback: Callable[[], None]) -> None:
         """Have `callback` called when the configuration is to be read again (SIGHUP, method `reload`)."""
         self._reload.append(callback)
 
     def reload(self) -> None:
-        """Call what `on_reload` registered."""
+        """Read the configuration again: the level of the log, and what `on_reload` registered."""
+        self.config()
         for callback in self._reload:
             callback()
 
@@ -135,6 +148,8 @@ async def run(
             bed=bed,
         )
         started(runtime)
+        if name != "session":
+            await runtime.follow_log_level()
         await serve(runtime)
         nursery.cancel_scope.cancel()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from cwmp.runtime.logs import LEVELS
 from cwmp.session import events as ev
 from ubuskit.client import Client, Method, Request
 from ubuskit.errors import InvalidArgument
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from cwmp.session.history import History
     from cwmp.session.service import Service
     from cwmp.session.trace import Trace
+    from cwmp.session.verbosity import Verbosity
 
 _BY_HAND = (ev.BOOTSTRAP, ev.BOOT, ev.PERIODIC, ev.CONNECTION_REQUEST, ev.DIAGNOSTICS_COMPLETE, ev.HEARTBEAT)
 
@@ -28,8 +30,11 @@ def event_by_hand(text: str) -> str | None:
 class BusObject:
     """Arguments are checked here; what a method does is the service's."""
 
-    def __init__(self, service: Service, history: History, trace: Trace, log: logging.Logger) -> None:
+    def __init__(
+        self, service: Service, history: History, trace: Trace, verbosity: Verbosity, log: logging.Logger
+    ) -> None:
         self._service = service
+        self._verbosity = verbosity
         self._history = history
         self._trace = trace
         self._log = log
@@ -46,6 +51,7 @@ class BusObject:
                 "history": Method(self._sessions),
                 "trace": Method(self._switch_trace, {"enable": bool}),
                 "traced": Method(self._traced, {"since": int}),
+                "log": Method(self._log_level, {"level": str}),
             },
         )
 
@@ -65,6 +71,15 @@ class BusObject:
 
     async def _reset(self, _request: Request) -> Mapping[str, Any]:
         return {"info": self._service.reset()}
+
+    async def _log_level(self, request: Request) -> Mapping[str, Any]:
+        """Set the level of all services, where `level` is given; says which one holds."""
+        level = request.args.get("level")
+        if level is not None and level not in {*LEVELS, "default"}:
+            raise InvalidArgument(f"level: one of {', '.join(LEVELS)}, default")
+        if level is not None:
+            await self._verbosity.log_at("" if level == "default" else level)
+        return {"level": self._verbosity.level}
 
     async def _sessions(self, _request: Request) -> Mapping[str, Any]:
         return self._history.to_table()

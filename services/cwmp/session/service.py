@@ -40,6 +40,7 @@ from cwmp.session.schedule import Periodic, unix_time
 from cwmp.session.scheduled import Moment
 from cwmp.session.sessions import PEER_DEADLINE, Ended, Sessions
 from cwmp.session.settings import Settings
+from cwmp.session.verbosity import Verbosity
 
 _REBOOT_PATIENCE = 120.0
 _REBOOT_AGAIN = 60.0
@@ -74,6 +75,7 @@ class Service:
             another_device=self._on_another_device,
         )
         self._compatible = CompatibleObject(runtime.bus, self, self._reboot_by_hand, self._log)
+        self._verbosity = Verbosity(runtime)
         self._wake = trio.Event()
         self._reload = True
         self._reset = False
@@ -96,7 +98,10 @@ class Service:
         await peers.hear(fw.DU_CHANGED, lambda _: self._reports.changed())
         peers.on_ready("firmware", self._reports.changed)
         await runtime.bus.listen("cwmp.dhcp", self._on_dhcp)
-        await BusObject(self, self._sessions.history, self._sessions.trace, self._log).add_to(runtime.bus)
+        sessions = self._sessions
+        await BusObject(self, sessions.history, sessions.trace, self._verbosity, self._log).add_to(
+            runtime.bus
+        )
         await peers.ready()
         if pending := [*self._journal.queue, *self._reports.events()]:
             self._agenda.event(pending[0].code)
@@ -186,6 +191,7 @@ class Service:
         if config.enable and config.acs_url and config.acs_url != self._journal.acs_url:
             self._bootstrap(self._journal.device)
         await self._compatible.switch(config.compatibility)
+        await self._verbosity.tell()
 
     def _forget(self) -> None:
         """What is known of ACS, events and retries goes; the configuration and the data model stay."""
