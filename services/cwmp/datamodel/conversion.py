@@ -30,6 +30,10 @@ class Conversion:
     write: Write | None
 
 
+READ_ONLY = Conversion(lambda raw: raw, None)
+"""Nothing is converted, and nothing can be written."""
+
+
 def build(spec: Mapping[str, Any]) -> Conversion | None:
     """The conversion that a source's table asks for, or None.
 

@@ -480,9 +480,13 @@ class _Builder:
             if not isinstance(spec["from"], list) or not spec["from"]:
                 raise MappingError("from is a list of sources, like from = [{ uci = 'a' }, { const = 'b' }]")
             for part in spec["from"]:
-                if unknown := set(_table(part)) - _PART_KEYS:
+                if unknown := set(_table(part)) - _PART_KEYS - {"write"}:
                     raise MappingError(f"there is no '{min(unknown)}' in sources")
-            return FirstOf(tuple(self._source(p, scope, node, name, is_list=is_list) for p in spec["from"]))
+            parts = [self._source(p, scope, node, name, is_list=is_list) for p in spec["from"]]
+            given = zip(parts, spec["from"], strict=True)
+            return FirstOf(
+                tuple(s if p.get("write", True) else Converted(s, conversion.READ_ONLY) for s, p in given)
+            )
         kinds = [k for k in _SOURCE_KEYS if k in spec]
         if len(kinds) > 1:
             raise MappingError(f"it has several sources ({', '.join(kinds)}): list them in from = [...]")
