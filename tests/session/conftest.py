@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import trio
 
+from cwmp.contract.parameters import GetParameters, get_parameters
 from cwmp.runtime import Paths, Runtime
 from cwmp.session.service import serve
 from ubuskit.client import Client
@@ -33,6 +34,7 @@ class Suite:
     firmware: FakeFirmware
     _start: Callable[..., Any]
     runtime: Runtime | None = None
+    _asker: Runtime | None = None
 
     def configure(self, **options: object) -> None:
         """Write /etc/config/cwmp: quick retries and no periodic Inform unless said otherwise."""
@@ -45,6 +47,7 @@ class Suite:
             "connection_request_port": 0,
             "connection_request_username": "acs",
             "connection_request_password": "secret",
+            "udp_connection_request_port": 0,
         }
         values.update(options)
         lines = "".join(f"\toption {name} '{value}'\n" for name, value in values.items())
@@ -57,6 +60,20 @@ class Suite:
     async def start_datamodel(self) -> Runtime:
         found: Runtime = await self._start("datamodel", self.datamodel.serve)
         return found
+
+    async def parameters(self) -> dict[str, str]:
+        """The parameters below ManagementServer that the session service owns, by their last name."""
+        if self._asker is None:
+
+            async def serve(runtime: Runtime) -> None:
+                await runtime.peers.ready()
+                await trio.sleep_forever()
+
+            self._asker = await self._start("diagnostics", serve)
+        assert self._asker is not None
+        asked = GetParameters(["Device.ManagementServer."])
+        found = await self._asker.peers.request(get_parameters("session"), asked)
+        return {n.rpartition(".")[2]: v for n, v in zip(found.names, found.values, strict=True)}
 
     async def start(self) -> Runtime:
         """Start the session service, as after a boot."""

@@ -175,11 +175,41 @@ def test_a_connection_in_between_starts_the_300_s_anew_and_neither_is_left_for_e
     assert found.url("http://moved/") == "http://moved/"
 
 
+DEFAULT = Provision("", "", 5, 2000)
+
+
+def test_what_a_server_says_of_parameters_is_set_once_and_where_nobody_has() -> None:
+    found = Discovery({})
+    assert found.provisions(DEFAULT, DEFAULT) == Provision()
+    found.heard(message(opt43=short(*VALUES)), "wan")
+    assert found.provisions(DEFAULT, DEFAULT) == Provision("", "REGION-7", 10, 3000)
+    assert found.provisions(Provision("", "mine", 7, 2000), DEFAULT) == Provision("", "", 0, 3000)
+    found.provided()
+    found = kept(found)
+    now = Provision("", "REGION-7", 10, 3000)
+    assert found.provisions(now, DEFAULT) == Provision()
+    assert found.provisions(DEFAULT, DEFAULT) == Provision()  # the ACS has put them back
+    found.heard(message(opt43=short((1, URL), (2, "REGION-8"), (3, "10"))), "wan")
+    assert found.provisions(now, DEFAULT) == Provision("", "REGION-8")
+    assert found.provisions(Provision("", "of the ACS", 10, 3000), DEFAULT) == Provision()
+
+
+def test_a_server_may_say_something_else_than_the_url() -> None:
+    found = Discovery({})
+    assert found.heard(message(opt43=short((2, "CODE"))), "wan")
+    assert kept(found).found == Provision("", "CODE")
+    assert found.url("") == ""
+    assert found.heard(message("wan6", opt17=FORUM + long((1, URL))), "wan")
+    assert found.found == Provision(URL)
+    assert not found.heard(message("wan6", opt17=FORUM + long((2, "OTHER"))), "wan")
+    assert found.found == Provision(URL)
+
+
 @given(
     st.recursive(st.none() | st.integers() | st.text(), lambda s: st.dictionaries(st.text(), s), max_leaves=9)
 )
 def test_an_odd_document_is_no_matter(document: object) -> None:
-    found = Discovery({"4": document, "6": document, "origin": document, "returned": document})
+    found = Discovery(dict.fromkeys(("4", "6", "origin", "returned", "provided"), document))
     assert isinstance(found.url(""), str)
 
 
@@ -188,10 +218,16 @@ async def test_a_device_without_url_waits_for_dhcp_and_remembers_it(suite: Suite
     suite.configure(acs_url="")
     await suite.start()
     assert (await suite.status())["state"] == "waiting for URL"
-    await suite.client.send("cwmp.dhcp", message(opt43=short((1, url), (3, "7"))))
+    await suite.client.send("cwmp.dhcp", message(opt43=short((1, url), (2, "REGION-7"), (3, "7"))))
     status = await suite.ended()
     assert (status["state"], status["acs_url"], status["acs_url_from"]) == ("running", url, "dhcp")
     assert suite.acs.posts[0].events == ["0 BOOTSTRAP", "1 BOOT"]
+    (given,) = suite.datamodel.named("set_values")  # before the Inform
+    assert given.parameter_key is None
+    assert dict(zip(given.names, given.values, strict=True)) == {
+        "Device.DeviceInfo.ProvisioningCode": "REGION-7"  # the retry value was configured
+    }
+    assert (await suite.parameters())["URL"] == url
     await suite.kill()
     suite.reboot()
     await suite.start()
@@ -201,6 +237,12 @@ async def test_a_device_without_url_waits_for_dhcp_and_remembers_it(suite: Suite
     other = await start_acs(suite.runtime.nursery if suite.runtime else pytest.fail())
     await suite.client.send("cwmp.dhcp", message("wan6", opt17=FORUM + long((1, other.url))))
     assert (await other.informs(1))[0].events == ["0 BOOTSTRAP"]
+    assert (await suite.parameters())["URL"] == other.url
+    suite.configure(acs_url=url)
+    await suite.client.call("cwmp", "reload")
+    await suite.acs.informs(3)
+    assert (await suite.parameters())["URL"] == ""  # the configuration's
+    assert len(suite.datamodel.named("set_values")) == 1
 
 
 async def test_discovery_may_be_switched_off_and_does_not_replace_a_configured_url(suite: Suite) -> None:

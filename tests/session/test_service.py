@@ -420,7 +420,7 @@ async def test_connection_request_url_is_a_parameter(suite: Suite) -> None:
     await suite.ended()
     asker = await peer(suite)
     found = await asker.peers.request(get_parameters("session"), GetParameters(["Device.ManagementServer."]))
-    assert found.names == ["Device.ManagementServer.ConnectionRequestURL"]
+    assert found.names[0] == "Device.ManagementServer.ConnectionRequestURL"
     assert found.values[0].startswith("http://127.0.0.1:")
     assert found.values[0] == (await suite.status())["connection_request_url"]
     other = await asker.peers.request(get_parameters("session"), GetParameters(["Device.WiFi."]))

@@ -165,6 +165,15 @@ class Keeper:
         """When `tick` is to be called."""
         return self._transaction.due if self._transaction else self._next
 
+    @property
+    def known(self) -> bool:
+        """Whether the server has said where we are reached."""
+        return self._mapped is not None
+
+    def asks_anew(self, now: float) -> bool:
+        """Whether a server that was of no use is to be asked again now; it may be another one meanwhile."""
+        return bool(self.problem) and self._transaction is None and now >= self._next
+
     def moved(self, local: Endpoint, now: float) -> None:
         """Our own address has changed: all begins anew, at once."""
         self._local = local

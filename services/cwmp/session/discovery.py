@@ -4,11 +4,15 @@ Theory of operation
 -------------------
 The hooks of the DHCP clients send what a server said, as hexadecimal: options 43 and 125 of DHCPv4, option 17 of
 DHCPv6. What can be read of it is kept by family, also over reboots, until a server says something else. DHCPv6
-goes before DHCPv4, option 43 before option 125: an option counts if there is an ACS URL in it, and then alone.
+goes before DHCPv4, option 43 before option 125: an option with an ACS URL in it counts, and then alone; without
+any, one that says something else.
 
 A configured URL goes before a discovered one. Only a device whose first ACS was found by DHCP returns to DHCP when
 its ACS cannot be reached, at no address of its, for `UNREACHABLE_AFTER` seconds; it stays with what it has found
 until that cannot be reached either, or until another URL is configured.
+
+Provisioning code and retry values become parameters once (`provisions`): each takes the place of the default, or of
+what a server said before, but never of what somebody has set.
 
 What a server says is not to be trusted: no more than `MAX_BYTES` of it are looked at, what is out of bounds or
 no value of its kind is left out, and what follows something malformed is not read.
@@ -18,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 MAX_BYTES = 4096
@@ -85,11 +89,14 @@ class Discovery:
         returned = document.get("returned")
         self._returned: str = returned if isinstance(returned, str) else ""
         """The configured URL in whose place a discovered one is used."""
+        self._provided = Provision.from_document(document.get("provided"))
+        """What has become of parameters already."""
 
     @property
     def found(self) -> Provision:
         """What counts of what the servers said."""
-        return next((p for p in self._found.values() if p.acs_url), Provision())
+        said = list(self._found.values())
+        return next((p for p in said if p.acs_url), next((p for p in said if p != _NOTHING), _NOTHING))
 
     def heard(self, message: Mapping[str, Any], interface: str) -> bool:
         """Event ``cwmp.dhcp``: ``{interface, family, opt43, opt125, opt17}``. Whether something else is known now.
@@ -101,8 +108,10 @@ class Discovery:
         before = self.found
         for family, options in _OPTIONS.items():
             said = [read(_bytes(message.get(name))) for name, read in options]
-            if best := next((p for p in said if p.acs_url), None):
-                self._found[family] = best
+            best = next((p for p in said if p.acs_url), None)
+            if best is None and not self._found[family].acs_url:
+                best = next((p for p in said if p != _NOTHING), None)
+            self._found[family] = best or self._found[family]
         return self.found != before
 
     def url(self, configured: str) -> str:
@@ -110,6 +119,20 @@ class Discovery:
         return (self.found.acs_url if self._returned and self._returned == configured else "") or (
             configured or self.found.acs_url
         )
+
+    def provisions(self, in_force: Provision, default: Provision) -> Provision:
+        """What is to be set, where `in_force` is configured; 0 and "" for what is to stay. URLs do not matter."""
+
+        def new(name: str) -> Any:
+            now, value, before = (getattr(p, name) for p in (in_force, self.found, self._provided))
+            wanted = value not in {before, now} and now in {getattr(default, name), before}
+            return value if wanted else getattr(_NOTHING, name)
+
+        return Provision("", *(new(f.name) for f in fields(Provision)[1:]))
+
+    def provided(self) -> None:
+        """What `provisions` gave is set."""
+        self._provided = replace(self.found, acs_url="")
 
     def session_ended(self, *, reached: bool, success: bool, configured: str, now: float) -> bool:
         """A session has ended; `reached` says whether there was a connection. Whether what is kept has changed.
@@ -135,7 +158,9 @@ class Discovery:
         self._unreachable_since = None
 
     def to_document(self) -> dict[str, Any]:
-        kept = {family: asdict(found) for family, found in self._found.items() if found.acs_url}
+        kept = {family: asdict(found) for family, found in self._found.items() if found != _NOTHING}
+        if self._provided != _NOTHING:
+            kept["provided"] = asdict(self._provided)
         more = {"origin": self._origin, "returned": self._returned}
         return {**kept, **{name: value for name, value in more.items() if value}}
 

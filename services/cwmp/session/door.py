@@ -1,28 +1,36 @@
-"""The door the ACS knocks at: when the port of connection requests is open, and what its URL is.
+"""The door the ACS knocks at: when the ports of connection requests are open, and where they are.
 
-The port is open while the configuration says so and there is an ACS to open a session with; otherwise it is
-closed and ConnectionRequestURL is empty (TR-181 HTTPConnectionRequestEnable). The URL's path is random and the
+The port for HTTP is open while the configuration says so and there is an ACS to open a session with; otherwise it
+is closed and ConnectionRequestURL is empty (TR-181 HTTPConnectionRequestEnable). The URL's path is random and the
 device's own; its host is the address configured, or that of the interface the ACS is reached by, or our end of
-the last connection to the ACS.
+the last connection to the ACS. The port for UDP has no switch in TR-181: it is open unless the configuration has
+none, while there is somebody who could be let in, or STUN is to be done. A further way to ask (XMPP, Annex K) would
+be a third thing that `keep` keeps.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import trio
 
 from cwmp.runtime import Config, Runtime
 from cwmp.session.connection_request import Gate, Listener
+from cwmp.session.nat import stun_host
+from cwmp.session.udp_door import UdpDoor
 from ubuskit import UbusError
 
 _STATE_VERSION = 1
 
 
+_Settings = tuple[object, ...] | None
+"""What a port depends on; None where it has to be closed."""
+
+
 class Door:
-    """Opens and closes the port. `busy` says whether a session is open; `knocked` that one is asked for."""
+    """Opens and closes the ports. `busy` says whether a session is open; `knocked` that one is asked for."""
 
     def __init__(self, runtime: Runtime, busy: Callable[[], bool], knocked: Callable[[], None]) -> None:
         self._bus = runtime.bus
@@ -34,6 +42,7 @@ class Door:
         self._config = Config(enable=False)
         self._changed = trio.Event()
         self._listener: Listener | None = None
+        self._udp = UdpDoor(runtime, busy, knocked)
         self._interface_address = ""
         self._local_address = ""
 
@@ -41,25 +50,31 @@ class Door:
         """What holds from now on."""
         self._config = config
         self._changed.set()
+        self._changed = trio.Event()
 
     def connected_from(self, address: str) -> None:
         """Our address on the connection to the ACS."""
         self._local_address = address or self._local_address
 
     async def keep(self, config: Config) -> None:
-        """Keep the port as it is configured; runs until it is cancelled, and then the port is closed."""
+        """Keep the ports as they are configured; runs until it is cancelled, and then they are closed."""
         self._config = config
         self._random_path = self._load_path()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._keep, _http_settings, self._listen)
+            nursery.start_soon(self._keep, _udp_settings, self._udp.serve)
+
+    async def _keep(
+        self, settings_of: Callable[[Config], _Settings], serve: Callable[[Config], Awaitable[None]]
+    ) -> None:
         while True:
-            settings = _settings(self._config)
+            settings = settings_of(self._config)
             async with trio.open_nursery() as nursery:
                 if settings is not None:
-                    nursery.start_soon(self._listen, self._config)
-                while settings == _settings(self._config):
-                    self._changed = trio.Event()
+                    nursery.start_soon(serve, self._config)
+                while settings == settings_of(self._config):
                     await self._changed.wait()
                 nursery.cancel_scope.cancel()
-            self._listener = None
 
     async def _listen(self, config: Config) -> None:
         username, password = config.connection_request_username, config.connection_request_password
@@ -67,14 +82,30 @@ class Door:
             self._log.warning("connection requests: without user name and password nobody is let in")
         gate = Gate(f"/{self._path()}", username, password, self._busy)
         self._listener = Listener(gate, self._knocked, self._log)
-        await self._listener.serve(config.connection_request_address, config.connection_request_port)
+        try:
+            await self._listener.serve(config.connection_request_address, config.connection_request_port)
+        finally:
+            self._listener = None
 
     def url(self) -> str:
         """ConnectionRequestURL; empty while nobody listens or no address is known."""
-        host = self._config.connection_request_address or self._interface_address or self._local_address
+        host = self._host()
         if self._listener is None or not self._listener.port or not host:
             return ""
         return f"http://{f'[{host}]' if ':' in host else host}:{self._listener.port}/{self._path()}"
+
+    def udp_address(self) -> str:
+        """UDPConnectionRequestAddress; empty while nobody listens or no address is known."""
+        host = self._host()
+        return self._udp.address("" if ":" in host else host)
+
+    @property
+    def nat_detected(self) -> bool:
+        """NATDetected."""
+        return self._udp.nat_detected
+
+    def _host(self) -> str:
+        return self._config.connection_request_address or self._interface_address or self._local_address
 
     async def find_address(self) -> None:
         """Ask netifd for the address of the interface the ACS reaches us by."""
@@ -104,8 +135,7 @@ class Door:
         return path
 
 
-def _settings(config: Config) -> tuple[object, ...] | None:
-    """What the port depends on; None where it has to be closed."""
+def _http_settings(config: Config) -> _Settings:
     if not (config.enable and config.acs_url and config.connection_request_enable):
         return None
     return (
@@ -114,6 +144,31 @@ def _settings(config: Config) -> tuple[object, ...] | None:
         config.connection_request_path,
         config.connection_request_username,
         config.connection_request_password,
+    )
+
+
+def _udp_settings(config: Config) -> _Settings:
+    asked_for = config.connection_request_username and config.connection_request_password
+    if not (config.enable and config.acs_url and config.udp_connection_request_port):
+        return None
+    if not (asked_for or config.stun_enable) or ":" in config.connection_request_address:
+        return None
+    stun: _Settings = None
+    if config.stun_enable:
+        stun = (
+            stun_host(config),
+            config.stun_server_port,
+            config.stun_username,
+            config.stun_password,
+            config.stun_minimum_keep_alive_period,
+            config.stun_maximum_keep_alive_period,
+        )
+    return (
+        config.connection_request_address,
+        config.udp_connection_request_port,
+        config.connection_request_username,
+        config.connection_request_password,
+        stun,
     )
 
 

@@ -1,6 +1,8 @@
-"""The parameters this service owns (mapping source ``service``): where the ACS can ask for a session."""
+"""The parameters this service owns (mapping source ``service``): where the ACS is, where it can ask for a session."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from cwmp.contract import Empty, Fault, FaultCode, ParameterFault
 from cwmp.contract.parameters import GetParameters, Parameters, SetParameters, get_parameters, set_parameters
@@ -8,13 +10,23 @@ from cwmp.runtime import Peers
 from cwmp.session.door import Door
 
 CONNECTION_REQUEST_URL = "Device.ManagementServer.ConnectionRequestURL"
+UDP_CONNECTION_REQUEST_ADDRESS = "Device.ManagementServer.UDPConnectionRequestAddress"
+NAT_DETECTED = "Device.ManagementServer.NATDetected"
+URL = "Device.ManagementServer.URL"
 
 
 class OwnParameters:
-    """Answers for what is below ManagementServer and known here alone."""
+    """Answers for what is below ManagementServer and known here alone. `discovered_url` is the ACS's URL in force
+    where DHCP has said it, and "" where it is that of the configuration."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, discovered_url: Callable[[], str]) -> None:
         self._door = door
+        self._values: dict[str, Callable[[], str]] = {
+            CONNECTION_REQUEST_URL: door.url,
+            UDP_CONNECTION_REQUEST_ADDRESS: door.udp_address,
+            NAT_DETECTED: lambda: "true" if door.nat_detected else "false",
+            URL: discovered_url,
+        }
 
     def answer(self, peers: Peers) -> None:
         """From now on."""
@@ -22,10 +34,10 @@ class OwnParameters:
         peers.answer(set_parameters("session"), self._set)
 
     async def _get(self, args: GetParameters, _id: str) -> Parameters:
-        if not any(CONNECTION_REQUEST_URL.startswith(path) for path in args.paths):
-            return Parameters([], [])
-        await self._door.find_address()
-        return Parameters([CONNECTION_REQUEST_URL], [self._door.url()])
+        names = [name for name in self._values if any(name.startswith(path) for path in args.paths)]
+        if names:
+            await self._door.find_address()
+        return Parameters(names, [self._values[name]() for name in names])
 
     async def _set(self, args: SetParameters, _id: str) -> Empty:
         faults = [ParameterFault(name, FaultCode.NOT_WRITABLE, "read-only") for name in args.names]

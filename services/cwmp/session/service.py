@@ -92,7 +92,8 @@ class Service:
         peers.answer(RAISE_EVENT, self._answer_raise_event)
         peers.answer(REQUEST_DOWNLOAD, self._answer_request_download)
         peers.answer(GET_STATE, self._answer_get_state)
-        OwnParameters(self._door).answer(peers)
+        OwnParameters(self._door, lambda: self._settings.discovered_url).answer(peers)
+        peers.on_ready("datamodel", lambda: runtime.nursery.start_soon(self._settings.provide, peers))
         await peers.hear(dm.CHANGED, self._on_changed)
         await peers.hear(fw.TRANSFER, lambda _: self._reports.changed())
         await peers.hear(fw.DU_CHANGED, lambda _: self._reports.changed())
@@ -326,7 +327,12 @@ class Service:
 
     def _on_dhcp(self, _event: str, message: Mapping[str, Any]) -> None:
         if self._settings.heard(message):
-            self._on_reload()
+            self._runtime.nursery.start_soon(self._take_up_dhcp)
+
+    async def _take_up_dhcp(self) -> None:
+        """What a server says of parameters is set before there is a session with its ACS."""
+        await self._settings.provide(self._peers)
+        self._on_reload()
 
     def _on_reload(self) -> None:
         self._reload = True

@@ -6,11 +6,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from cwmp.runtime import Config, Runtime, without_credentials
+from cwmp.contract import Fault
+from cwmp.contract import datamodel as dm
+from cwmp.runtime import Config, Peers, Runtime, without_credentials
 from cwmp.runtime.url import Url
-from cwmp.session.discovery import Discovery
+from cwmp.session.discovery import Discovery, Provision
 
 _DISCOVERY_VERSION = 1
+_DEADLINE = 30.0
+_PROVIDED = {
+    "Device.DeviceInfo.ProvisioningCode": "provisioning_code",
+    "Device.ManagementServer.CWMPRetryMinimumWaitInterval": "retry_minimum_wait_interval",
+    "Device.ManagementServer.CWMPRetryIntervalMultiplier": "retry_interval_multiplier",
+}
+"""Parameters that DHCP may give, and the members of `Provision` they are."""
 
 
 def _password_in(url: str) -> str:
@@ -62,10 +71,34 @@ class Settings:
         """A DHCP client has told something; whether it changes anything."""
         if not self._discovery.heard(message, self.config.interface):
             return False
-        found = self._discovery.found
-        self._runtime.log.info("DHCP tells of the ACS %s", without_credentials(found.acs_url))
+        if url := self._discovery.found.acs_url:
+            self._runtime.log.info("DHCP tells of the ACS %s", without_credentials(url))
         self._save()
         return True
+
+    @property
+    def discovered_url(self) -> str:
+        """The URL in force, where it is DHCP's."""
+        return self.config.acs_url if self.url_source == "dhcp" else ""
+
+    async def provide(self, peers: Peers) -> None:
+        """Have what DHCP says of parameters set by the datamodel, where nobody has set them (3.1)."""
+        config = self._runtime.config()
+        if not config.discovery:
+            return
+        wanted = self._discovery.provisions(_provision(config), _provision(Config()))
+        values = {name: str(getattr(wanted, option)) for name, option in _PROVIDED.items()}
+        values = {name: value for name, value in values.items() if value not in {"", "0"}}
+        if values:
+            args = dm.SetValues(list(values), [""] * len(values), list(values.values()))
+            try:
+                await peers.request(dm.SET_VALUES, args, deadline=_DEADLINE)
+            except Fault as fault:
+                self._runtime.log.warning("what DHCP says is not set: %s", fault.text)
+                return
+            self._runtime.log.info("set as DHCP says: %s", ", ".join(values))
+        self._discovery.provided()
+        self._save()
 
     def session_ended(self, *, reached: bool | None, success: bool, now: float) -> bool:
         """Whether the ACS could be reached decides about returning to the one DHCP tells of: True if so."""
@@ -88,18 +121,13 @@ class Settings:
 
     def _with_discovered(self, config: Config) -> Config:
         self._configured_url = config.acs_url
-        found = self._discovery.found
-        if not config.discovery or self._discovery.url(config.acs_url) != found.acs_url:
+        if not config.discovery:
             return config
-        default = Config()
-        minimum, multiplier = config.retry_minimum_wait_interval, config.retry_interval_multiplier
-        if found.retry_minimum_wait_interval and minimum == default.retry_minimum_wait_interval:
-            minimum = found.retry_minimum_wait_interval
-        if found.retry_interval_multiplier and multiplier == default.retry_interval_multiplier:
-            multiplier = found.retry_interval_multiplier
-        return replace(
-            config,
-            acs_url=found.acs_url,
-            retry_minimum_wait_interval=minimum,
-            retry_interval_multiplier=multiplier,
-        )
+        return replace(config, acs_url=self._discovery.url(config.acs_url))
+
+
+def _provision(config: Config) -> Provision:
+    """What a configuration says of what DHCP can say."""
+    return Provision(
+        "", config.provisioning_code, config.retry_minimum_wait_interval, config.retry_interval_multiplier
+    )
