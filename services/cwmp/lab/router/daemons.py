@@ -53,8 +53,11 @@ class Machine(Protocol):
     def reboot(self) -> None:
         """Begin to go down."""
 
-    def upgrade(self, version: image.Version) -> None:
-        """Begin to go down, and come up as `version`."""
+    def upgrade(self, version: image.Version, settings: bytes | None) -> None:
+        """Begin to go down, and come up as `version`; with `settings`, an archive, nothing else is kept."""
+
+    def factory_reset(self) -> None:
+        """Begin to go down at once, and come up without any configuration."""
 
     def config_changed(self, package: str) -> None:
         """procd's triggers ran for this package."""
@@ -86,6 +89,7 @@ class Daemons:
         """Put every object on the bus."""
         await self._bus.add_object("system", self._system())
         await self._bus.add_object("service", self._service())
+        await self._bus.add_object("rpc-sys", self._rpc_sys())
         await self._bus.add_object("dhcp", self._dhcp())
         await self._bus.add_object("iwinfo", self._iwinfo())
         await self._bus.add_object("network", self._network())
@@ -173,7 +177,8 @@ class Daemons:
         if refusal:
             await request.reply({"error": {"message": refusal}})
             raise NotSupported(refusal)
-        self._machine.upgrade(image.read(path))
+        backup = request.args.get("backup")
+        self._machine.upgrade(image.read(path), self._file(backup).read_bytes() if backup else None)
         await trio.sleep_forever()  # the real one replaces itself and never answers
 
     def _file(self, path: str) -> Path:
@@ -186,6 +191,13 @@ class Daemons:
         sections = package.sections.values() if package else []
         names = [s.options.get("hostname", "") for s in sections if s.type == "system"]
         return str(names[0]) if names and names[0] else "OpenWrt"
+
+    def _rpc_sys(self) -> dict[str, Method]:
+        async def factory(_: Request) -> None:
+            self._machine.factory_reset()
+            await trio.sleep_forever()  # the real one is gone before it could answer
+
+        return {"factory": Method(factory)}
 
     # -- procd: service ---------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import trio
 
 from cwmp.contract import SERVICES
-from cwmp.lab.router import sandbox
+from cwmp.lab.router import sandbox, sysupgrade
 from cwmp.lab.router.daemons import Daemons
 from cwmp.lab.router.image import Version
 from cwmp.lab.router.process import Process
@@ -66,9 +66,12 @@ _IDENTITY = {
 
 @dataclass(frozen=True, slots=True)
 class _Down:
-    """Why a boot ends."""
+    """Why a boot ends. `version`: of the firmware that was flashed; `settings`: all that it was given; `reset`:
+    the configuration is forgotten."""
 
     version: Version | None = None
+    settings: bytes | None = None
+    reset: bool = False
     at_once: bool = False
 
 
@@ -81,6 +84,7 @@ class Router:
 
     def __init__(self, directory: Path, options: Options, report: Callable[[str], None]) -> None:
         self.paths: Paths = sandbox.paths_of(directory)
+        self._factory = {**_IDENTITY, "connection_request_port": str(_free_port()), **options.cwmp}
         self.log = directory / "log"
         self.boots = 0
         self.told: Counter[str] = Counter()  # how often procd was told that a package changed
@@ -102,8 +106,11 @@ class Router:
     def reboot(self) -> None:
         self._go_down(_Down())
 
-    def upgrade(self, version: Version) -> None:
-        self._go_down(_Down(version))
+    def upgrade(self, version: Version, settings: bytes | None) -> None:
+        self._go_down(_Down(version, settings))
+
+    def factory_reset(self) -> None:
+        self._go_down(_Down(reset=True, at_once=True))
 
     def config_changed(self, package: str) -> None:
         self.told[package] += 1
@@ -116,6 +123,11 @@ class Router:
         return self._suite.pid if self._suite is not None else 0
 
     # -- what a test or the demo does ---------------------------------------------------------------------------
+
+    def install(self) -> None:
+        """Write what a router has on flash, as far as it is not there."""
+        sandbox.install(self.paths, self._factory)
+        sysupgrade.install(self.paths)
 
     async def power_cycle(self) -> None:
         """Pull the plug and put it back; returns when the router has booted again."""
@@ -174,6 +186,9 @@ class Router:
                 self.upgrades.append(down.version)
                 sandbox.flash(self.paths, down.version)
                 self._report(f"flashed {down.version.description}")
+            if down.reset or down.settings is not None:
+                sandbox.reset(self.paths, self._factory, down.settings)
+                self._report("factory reset" if down.reset else "only the settings it was given are left")
 
     async def _one_boot(self) -> _Down:
         self._bus = self._start_bus()
@@ -271,7 +286,7 @@ async def open_router(
     if len(str(router.paths.bus)) > _MAX_SOCKET_PATH:
         raise RouterError(f"{router.paths.bus} is too long for a unix socket: use a shorter path")
     directory.mkdir(parents=True, exist_ok=True)
-    sandbox.install(router.paths, {**_IDENTITY, "connection_request_port": str(_free_port()), **options.cwmp})
+    router.install()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(router.run)
         failure: RouterError | None = None

@@ -8,8 +8,10 @@ OpenWrt has it.
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+import tarfile
 import time
 import uuid
 from collections.abc import Mapping
@@ -79,12 +81,27 @@ def install(paths: Paths, cwmp: Mapping[str, str]) -> None:
     root = paths.sysroot
     if (root / "etc/openwrt_release").exists():
         return
-    shutil.copytree(_HERE / "flash", root, dirs_exist_ok=True)
+    _configure(paths, cwmp)
+    flash(paths, FACTORY)
+    (root / "var").symlink_to("tmp")
+
+
+def reset(paths: Paths, cwmp: Mapping[str, str], settings: bytes | None = None) -> None:
+    """Put the configuration and the state back to what the factory made of them; the firmware stays. `settings` is
+    an archive that is unpacked afterwards."""
+    for directory in (paths.uci_dir, paths.state_dir):
+        shutil.rmtree(directory, ignore_errors=True)
+    _configure(paths, cwmp)
+    if settings is not None:
+        with tarfile.open(fileobj=io.BytesIO(settings), mode="r:gz") as archive:
+            archive.extractall(paths.sysroot, filter="tar")
+
+
+def _configure(paths: Paths, cwmp: Mapping[str, str]) -> None:
+    shutil.copytree(_HERE / "flash", paths.sysroot, dirs_exist_ok=True)
     lines = "".join(f"\toption {name} '{_quoted(value)}'\n" for name, value in cwmp.items())
     _write(paths.uci_dir / "cwmp", f"\nconfig cwmp 'cwmp'\n{lines}")
-    flash(paths, FACTORY)
     paths.state_dir.mkdir(parents=True)
-    (root / "var").symlink_to("tmp")
 
 
 def flash(paths: Paths, version: Version) -> None:
