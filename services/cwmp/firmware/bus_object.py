@@ -15,6 +15,7 @@ from cwmp.contract import Fault, FaultCode
 from cwmp.contract.firmware import Download, ScheduleDownload, Upload
 from cwmp.contract.session import REQUEST_DOWNLOAD, RequestDownload
 from cwmp.firmware.filetypes import FIRMWARE
+from cwmp.firmware.modules.door import Door
 from cwmp.firmware.queue import Now, Queue, State, Transfer
 from cwmp.firmware.reboot import Rebooter
 from cwmp.firmware.records import Records
@@ -38,6 +39,7 @@ class Transfers(Protocol):
     worker: Worker
     rebooter: Rebooter
     clock: Callable[[], Now]
+    modules: Door
 
     async def add(self, args: Download | Upload | ScheduleDownload, request_id: str, origin: str) -> str: ...
 
@@ -69,6 +71,7 @@ class BusObject:
                 ),
                 "cancel": Method(_with_faults(self._cancel), {"id": str, "command_key": str}),
                 "confirm": Method(_with_faults(self._confirm), {"id": str}),
+                "modules": Method(_with_faults(self._modules)),
             },
         )
 
@@ -141,6 +144,9 @@ class BusObject:
         if "command_key" not in request.args:
             raise Fault(FaultCode.INVALID_ARGUMENTS, "name a transfer by 'id' or by 'command_key'")
         return {"cancelled": await self._transfers.cancel_all(request.args["command_key"], acs_only=False)}
+
+    async def _modules(self, _request: Request) -> Mapping[str, Any]:
+        return await self._transfers.modules.listed()
 
     async def _confirm(self, request: Request) -> Mapping[str, Any]:
         found = self._transfers

@@ -37,14 +37,22 @@ from cwmp.contract.firmware import (
     TransferStarted,
     Upload,
 )
-from cwmp.contract.parameters import GetParameters, Parameters, get_parameters
+from cwmp.contract.parameters import (
+    GetParameters,
+    Parameters,
+    SetParameters,
+    get_parameters,
+    set_parameters,
+)
 from cwmp.firmware import archive, declared, validation
 from cwmp.firmware.bus_object import BusObject
 from cwmp.firmware.configfiles import ConfigFiles
-from cwmp.firmware.fetch import Means
+from cwmp.firmware.exchange import Place
+from cwmp.firmware.fetch import Means, fetch
 from cwmp.firmware.filetypes import FileTypes, reported_type
 from cwmp.firmware.http import Network
 from cwmp.firmware.idle import IdleWatch
+from cwmp.firmware.modules import door as modules
 from cwmp.firmware.policy import reportable
 from cwmp.firmware.queue import Queue, State, Transfer, Window
 from cwmp.firmware.reboot import Rebooter
@@ -121,6 +129,7 @@ class Service:
         self.rebooter = Rebooter(
             runtime.state("reboot", 1), system, self._session, going_down, runtime.boot_id, runtime.log
         )
+        self.modules = modules.Door(runtime, self.clock, self._session.ended, going_down, self._bring)
 
     async def start(self) -> None:
         peers = self._runtime.peers
@@ -134,6 +143,8 @@ class Service:
         peers.answer(REBOOT, self._reboot)
         peers.answer(FACTORY_RESET, self._factory_reset)
         peers.answer(get_parameters("firmware"), self._get_parameters)
+        peers.answer(set_parameters("firmware"), self._set_parameters)
+        self.modules.start()
         await self._session.listen()
         await BusObject(self, peers).put_on(self._runtime.bus)
 
@@ -141,11 +152,12 @@ class Service:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.worker.run)
             nursery.start_soon(self.rebooter.run)
+            nursery.start_soon(self.modules.run)
 
     def idle(self) -> bool:
         """Whether nothing is left to be done, now or later."""
         waiting = any(t.state is not State.COMPLETE for t in self.records.queue.transfers)
-        return not waiting and not self.rebooter.pending
+        return not waiting and not self.rebooter.pending and self.modules.idle
 
     # Operations
 
@@ -192,8 +204,16 @@ class Service:
 
     async def _get_parameters(self, args: GetParameters, _request_id: str) -> Parameters:
         found = self._config_files.parameters()
+        if any(path.startswith(modules.ROOT) or modules.ROOT.startswith(path) for path in args.paths):
+            found = {**found, **await self.modules.parameters()}
         wanted = {n: v for n, v in found.items() if any(n.startswith(path) for path in args.paths)}
         return Parameters(list(wanted), list(wanted.values()))
+
+    async def _set_parameters(self, args: SetParameters, _request_id: str) -> Empty:
+        values = dict(zip(args.names, args.values, strict=True))
+        if wrong := await self.modules.set(values, check_only=args.check_only):
+            raise Fault(FaultCode.INVALID_ARGUMENTS, "some parameters cannot be set", wrong)
+        return Empty()
 
     # The queue
 
@@ -267,6 +287,10 @@ class Service:
             self._dialler = proxy, Dialler(proxy=config.http_proxy, no_proxy=config.no_proxy)
         network = Network(lambda: self._tls(config.ca_file), self._dialler[1])
         return Means(network, self._storage.space, progress)
+
+    async def _bring(self, place: Place, target: Path) -> None:
+        self._storage.prepare()
+        await fetch(place, target, self._means(lambda _bytes, _total: None))
 
     def _tls(self, ca_file: str) -> ssl.SSLContext:
         """The rules of the connection to the ACS hold for file servers, too (TR-069a6 3.3)."""

@@ -33,7 +33,7 @@ from cwmp.contract.parameters import (
     set_parameters,
 )
 from cwmp.contract.session import GET_STATE, STATE, State
-from cwmp.firmware.modules.backend import Source
+from cwmp.firmware.exchange import Place
 from cwmp.firmware.modules.door import ROOT, Door
 from cwmp.firmware.times import Now
 from cwmp.lab.router import packages
@@ -209,7 +209,7 @@ class Modules:
     """The firmware service's part: files by URL (a Fault: fetching fails so), and the clock."""
 
     files: dict[str, bytes | Fault] = field(default_factory=dict)
-    fetched: list[Source] = field(default_factory=list)
+    fetched: list[Place] = field(default_factory=list)
     now: Now = field(default_factory=lambda: Now(1_750_000_000.0, 100.0, "boot"))
     holding: trio.Event | None = None
     door: Door | None = None
@@ -235,7 +235,7 @@ class Modules:
         await runtime.peers.ready()
         await door.run()
 
-    async def _fetch(self, source: Source, target: Path) -> None:
+    async def _fetch(self, source: Place, target: Path) -> None:
         self.fetched.append(source)
         if self.holding is not None:
             self.holding.set()

@@ -6,23 +6,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
+from cwmp.firmware.exchange import Place
 from cwmp.firmware.modules.units import Environment, Inventory, Package, Status, Unit
-from ubuskit.records import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a package is."""
-
-    url: str
-    username: str = ""
-    password: str = ""
-
-    def __repr__(self) -> str:
-        return f"Source({self.url.partition('?')[0]!r})"
-
-
-Bring = Callable[[Source, str], Awaitable[Path]]
+Bring = Callable[[Place, str], Awaitable[Path]]
 """Fetches a file, whose name then ends as given; raises Fault. Whoever gave it removes the file."""
 
 
@@ -40,7 +27,7 @@ class Backend(Protocol):
     async def inventory(self) -> Inventory:
         """What there is now."""
 
-    async def prepare(self, source: Source, environment: Environment, bring: Bring) -> Package:
+    async def prepare(self, source: Place, environment: Environment, bring: Bring) -> Package:
         """What is at `source`, as far as it can be known beforehand; refused if it cannot be installed there."""
 
     async def compare(self, first: str, second: str) -> int:

@@ -26,7 +26,7 @@ from typing import Any
 
 from cwmp.contract import Fault, FaultCode, MessageError, from_table, to_table
 from cwmp.contract.firmware import DUOperation, DUResult, DUStateChange
-from cwmp.firmware.modules.units import Place
+from cwmp.firmware.modules.units import Target
 from cwmp.firmware.times import Now
 from ubuskit.records import dataclass
 
@@ -70,7 +70,7 @@ class Task:
     attempts: int = 0
     started: float = 0.0
     resolved: bool = False
-    left: list[Place] = field(default_factory=list)
+    left: list[Target] = field(default_factory=list)
     applying: Applying | None = None
     results: list[DUResult] = field(default_factory=list)
 
@@ -151,7 +151,7 @@ class Changes:
             started=task.started or now.wall,
         )
 
-    def resolve(self, change_id: str, index: int, left: list[Place]) -> Changes:
+    def resolve(self, change_id: str, index: int, left: list[Target]) -> Changes:
         """It is known what an operation is about."""
         return self._with(change_id, index, resolved=True, left=left)
 

@@ -22,11 +22,12 @@ from cwmp.contract.firmware import (
     ChangeId,
     DUStateChanges,
 )
+from cwmp.firmware.exchange import Place
 from cwmp.firmware.times import Now
 from cwmp.runtime import Runtime
 
 if TYPE_CHECKING:
-    from cwmp.firmware.modules.manager import Fetch, Manager
+    from cwmp.firmware.modules.manager import Manager
 
 ROOT = "Device.SoftwareModules."
 
@@ -43,7 +44,7 @@ class Door:
         clock: Callable[[], Now],
         session_ended: Callable[[], Awaitable[None]],
         going_down: trio.Lock,
-        fetch: Fetch,
+        fetch: Callable[[Place, Path], Awaitable[None]],
     ) -> None:
         self._runtime = runtime
         self._clock = clock

@@ -13,10 +13,11 @@ import trio
 
 from cwmp.contract import Fault, FaultCode, ParameterFault
 from cwmp.contract.firmware import DU_CHANGED, ChangeDUState, ChangeId, DUOperation, DUStateChanges
+from cwmp.firmware.exchange import Place
 from cwmp.firmware.modules import catalog as catalogs
 from cwmp.firmware.modules import changes as records
 from cwmp.firmware.modules import parameters
-from cwmp.firmware.modules.backend import Backend, Bring, Source
+from cwmp.firmware.modules.backend import Backend, Bring
 from cwmp.firmware.modules.catalog import Noticed
 from cwmp.firmware.modules.changes import Change, Phase, Task
 from cwmp.firmware.modules.results import outcome
@@ -26,7 +27,7 @@ from cwmp.firmware.times import Now
 from cwmp.runtime import Runtime, StateFile
 from ubuskit.records import dataclass
 
-Fetch = Callable[[Source, Path], Awaitable[None]]
+Fetch = Callable[[Place, Path], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,7 @@ class Manager:
         self._clear()
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-        async def bring(source: Source, suffix: str) -> Path:
+        async def bring(source: Place, suffix: str) -> Path:
             target = self._directory / f"{secrets.token_hex(4)}{suffix}"
             await self._means.fetch(source, target)
             return target

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from cwmp.contract import Fault, FaultCode
-from cwmp.firmware.modules.backend import Bring, Source
+from cwmp.firmware.exchange import Place
+from cwmp.firmware.modules.backend import Bring
 from cwmp.firmware.modules.units import Environment, ExecutionUnit, Inventory, Package, Status, Unit
 from cwmp.runtime import Paths
 from ubuskit.errors import UbusError
@@ -125,7 +126,7 @@ class PackageManager:
             units.append(dataclasses.replace(unit, execution_units=found))
         return Inventory([self._environment()], units)
 
-    async def prepare(self, source: Source, environment: Environment, bring: Bring) -> Package:
+    async def prepare(self, source: Place, environment: Environment, bring: Bring) -> Package:
         """See `Backend`."""
         file = await bring(source, self.suffix)
         found = await self.examine(file)

@@ -23,7 +23,7 @@ from cwmp.contract.firmware import DUOperation
 from cwmp.firmware import validation
 from cwmp.firmware.modules.catalog import Deployed
 from cwmp.firmware.modules.identity import canonical
-from cwmp.firmware.modules.units import Environment, Place
+from cwmp.firmware.modules.units import Environment, Target
 
 _LENGTHS: Mapping[str, int] = MappingProxyType(
     {"url": 1024, "username": 256, "password": 256, "execution_env_ref": 256, "version": 32}
@@ -68,7 +68,7 @@ def targets(
     deployed: Sequence[Deployed],
     environments: Sequence[Environment],
     numbers: Mapping[str, int],
-) -> list[Place]:
+) -> list[Target]:
     """The units that an operation, which `check` has let through, is about; at least one.
 
     `numbers` has the instance numbers of `environments` by key.
@@ -77,7 +77,7 @@ def targets(
         Fault: 9023, 9024, 9028 or 9031.
     """
     if operation.kind == "Install":
-        return [Place(_to_install_in(operation, environments, numbers).key)]
+        return [Target(_to_install_in(operation, environments, numbers).key)]
     chosen = [d for d in deployed if not operation.uuid or d.known.uuid == operation.uuid.lower()]
     if operation.kind == "Update":
         if not operation.uuid:
@@ -92,7 +92,7 @@ def targets(
     several = len({d.unit.version for d in chosen}) > 1
     if operation.kind == "Update" and operation.uuid and several:
         raise Fault(FaultCode.VERSION_NOT_SPECIFIED, "it is there in several versions: say which to update")
-    return [Place(d.unit.environment, d.unit.key) for d in chosen]
+    return [Target(d.unit.environment, d.unit.key) for d in chosen]
 
 
 def check_environment(environment: Environment | None) -> Environment:

@@ -72,7 +72,7 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Target:
     """Where an operation takes place: a unit in an environment, or, with `key` "", one still to be installed."""
 
     environment: str

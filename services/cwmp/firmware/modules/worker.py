@@ -14,13 +14,14 @@ import trio
 
 from cwmp.contract import Fault, FaultCode
 from cwmp.contract.firmware import DUOperation, DUResult
+from cwmp.firmware.exchange import Place
 from cwmp.firmware.modules import selection
-from cwmp.firmware.modules.backend import Backend, Bring, Source
+from cwmp.firmware.modules.backend import Backend, Bring
 from cwmp.firmware.modules.catalog import Catalog, Noticed
 from cwmp.firmware.modules.changes import MAX_ATTEMPTS, Applying, Changes, Task
 from cwmp.firmware.modules.identity import uuid_of
 from cwmp.firmware.modules.results import outcome
-from cwmp.firmware.modules.units import Inventory, Package, Place, Status, Unit
+from cwmp.firmware.modules.units import Inventory, Package, Status, Target, Unit
 from cwmp.firmware.times import Now
 from ubuskit.records import dataclass
 
@@ -187,7 +188,7 @@ class Worker:
         store.keep(store.changes.result(change_id, index, outcome))
 
     async def _apply(
-        self, backend: Backend, change_id: str, index: int, place: Place, inventory: Inventory
+        self, backend: Backend, change_id: str, index: int, place: Target, inventory: Inventory
     ) -> Applying:
         """Have the system do it; what it was told, and has done."""
         operation = self._store.changes.task(change_id, index).operation
@@ -224,7 +225,7 @@ class Worker:
         if operation.kind == "Install":
             self._refuse_duplicate(place, operation.uuid.lower(), "", inventory)
             async with self._around.bring() as bring:
-                source = Source(operation.url, operation.username, operation.password)
+                source = Place(operation.url, operation.username, operation.password)
                 package = await backend.prepare(source, environment, bring)
                 uuid = operation.uuid.lower() or uuid_of(package.name, package.vendor)
                 self._refuse_duplicate(place, uuid, package.key, inventory)
@@ -236,12 +237,12 @@ class Worker:
         if not (url := operation.url or known.url):
             raise Fault(FaultCode.INVALID_ARGUMENTS, "there is no URL to update it from")
         async with self._around.bring() as bring:
-            source = Source(url, operation.username, operation.password)
+            source = Place(url, operation.username, operation.password)
             package = await backend.prepare(source, environment, bring)
             await self._refuse_old(backend, unit, package)
             return await have_done(package, known.uuid, lambda: backend.update(unit, package))
 
-    def _refuse_duplicate(self, place: Place, uuid: str, key: str, inventory: Inventory) -> None:
+    def _refuse_duplicate(self, place: Target, uuid: str, key: str, inventory: Inventory) -> None:
         """An environment holds a unit once, in whatever version."""
         for known, unit in self._store.catalog.deployed(inventory):
             if unit.environment == place.environment and (known.uuid == uuid or unit.key == key):
@@ -285,7 +286,7 @@ class Worker:
             completed=now,
         )
 
-    def _failed(self, task: Task, place: Place | None, fault: Fault) -> DUResult:
+    def _failed(self, task: Task, place: Target | None, fault: Fault) -> DUResult:
         """An install that failed leaves nothing; after anything else the unit is still there."""
         known = self._store.catalog.find(place.environment, place.key) if place and place.key else None
         return outcome(
