@@ -32,9 +32,15 @@ class Instance:
     data: list[list[str]] = field(default_factory=list)
 
     @property
-    def rule(self) -> dict[str, str]:
-        """The firewall rule in its data."""
-        return {line[1]: line[2] for line in self.data if line[0] == "string"}
+    def rules(self) -> list[dict[str, str]]:
+        """The firewall rules in its data."""
+        found: list[dict[str, str]] = []
+        for line in self.data:
+            if line[0] == "object":
+                found.append({})
+            elif line[0] == "string":
+                found[-1][line[1]] = line[2]
+        return found
 
 
 @dataclass(slots=True)
@@ -48,6 +54,10 @@ class Service:
     """How many calls came before the first instance."""
 
 
+CONFIG = """config cwmp 'cwmp'
+	option connection_request_username 'acs'
+	option connection_request_password 'secret'
+"""
 Run = Callable[..., Service]
 
 
@@ -122,8 +132,9 @@ def test_disabled_nothing_runs_and_no_port_is_open(run: Run) -> None:
 
 
 def test_the_port_is_let_in_from_the_interfaces_zone(run: Run) -> None:
-    instance = run("config cwmp 'cwmp'\n\toption connection_request_port '8547'\n").instances["master"]
-    assert instance.rule == {
+    instance = run(f"{CONFIG}\toption connection_request_port '8547'\n").instances["master"]
+    http, udp = instance.rules
+    assert http == {
         "type": "rule",
         "name": "Allow-CWMP-connection-request",
         "src": "outside",
@@ -131,22 +142,48 @@ def test_the_port_is_let_in_from_the_interfaces_zone(run: Run) -> None:
         "dest_port": "8547",
         "target": "ACCEPT",
     }
+    assert udp == {
+        **http,
+        "name": "Allow-CWMP-connection-request-UDP",
+        "proto": "udp",
+        "dest_port": "7547",
+    }
     opened = sum(line[0] in {"array", "object"} for line in instance.data)
     assert opened == sum(line[0] == "end" for line in instance.data)
 
 
 @pytest.mark.parametrize(
-    "option",
-    ["connection_request_enable '0'", "interface 'nowhere'", "connection_request_port '0'"],
+    ("options", "protocols"),
+    [
+        (("connection_request_enable '0'",), ["udp"]),
+        (("connection_request_port '0'",), ["udp"]),
+        (("udp_connection_request_port '0'",), ["tcp"]),
+        (("connection_request_enable '0'", "udp_connection_request_port '0'"), []),
+        (("interface 'nowhere'",), []),
+    ],
 )
-def test_no_rule_without_a_listener_or_a_zone(run: Run, option: str) -> None:
-    assert run(f"config cwmp 'cwmp'\n\toption {option}\n").instances["master"].data == []
+def test_no_rule_without_a_listener_or_a_zone(
+    run: Run, options: tuple[str, ...], protocols: list[str]
+) -> None:
+    text = "".join(f"\toption {option}\n" for option in options)
+    instance = run(f"{CONFIG}{text}").instances["master"]
+    assert [rule["proto"] for rule in instance.rules] == protocols
+    assert bool(instance.data) is bool(protocols)
+
+
+def test_by_udp_only_for_somebody_who_could_be_let_in_or_for_stun(run: Run) -> None:
+    nobody = "config cwmp 'cwmp'\n\toption connection_request_username 'acs'\n"
+    for more, protocols in (("", ["tcp"]), ("\toption stun_enable '1'\n", ["tcp", "udp"])):
+        instance = run(nobody + more).instances["master"]
+        assert [rule["proto"] for rule in instance.rules] == protocols
 
 
 def test_an_impossible_port_is_the_default(run: Run) -> None:
-    config = "config cwmp 'cwmp'\n\toption connection_request_port '80; reboot'\n"
+    config = (
+        f"{CONFIG}\toption connection_request_port '80; reboot'\n\toption udp_connection_request_port '-1'\n"
+    )
     instance = run(config).instances["master"]
-    assert instance.rule["dest_port"] == "7547"
+    assert [rule["dest_port"] for rule in instance.rules] == ["7547", "7547"]
     assert instance.params["command"] == ["/usr/sbin/cwmpd"]
 
 
@@ -199,6 +236,6 @@ def test_each_service_by_itself(tmp_path: Path) -> None:
     assert users["session"] == users["diagnostics"] == [str(os.getuid())]
     assert service.instances["diagnostics"].params["group"] == ["nogroup"]
     assert service.instances["session"].params["no_new_privs"] == ["1"]
-    assert service.instances["session"].rule["dest_port"] == "7547"
+    assert [rule["dest_port"] for rule in service.instances["session"].rules] == ["7547"]
     assert (root / "cwmp").stat().st_mode & 0o777 == 0o640
     assert (root / "etc/cwmp/session").stat().st_mode & 0o777 == 0o700
