@@ -87,7 +87,7 @@ async def test_a_ppp_interface(dsl: Router, acs: Acs) -> None:
         "ConnectionStatus": "Connected",
         "ConnectionTrigger": "AlwaysOn",
         "LastChange": "99",
-        "LowerLayers": "Device.Ethernet.Interface.1",
+        "LowerLayers": "Device.Ethernet.Link.2",
         "Username": "subscriber",
         "Password": "",
         "MaxMRUSize": "1480",
@@ -135,7 +135,7 @@ async def test_credentials_and_ipv6_are_written(dsl: Router, acs: Acs) -> None:
 
 async def test_a_ppp_interface_is_created_and_deleted(router: Router, acs: Acs) -> None:
     path = f"{PPP}{(await acs.add(PPP)).instance_number}."
-    await acs.set(**{f"{path}LowerLayers": "Device.Ethernet.Interface.1", f"{path}Enable": "true"})
+    await acs.set(**{f"{path}LowerLayers": "Device.Ethernet.Link.2", f"{path}Enable": "true"})
     section = router.uci("network").rpartition("config interface")[2]
     assert "option proto 'pppoe'" in section
     assert "option device 'eth0'" in section
@@ -143,8 +143,8 @@ async def test_a_ppp_interface_is_created_and_deleted(router: Router, acs: Acs) 
     assert "pppoe" not in router.uci("network")
 
 
-async def test_what_is_no_port_cannot_be_below(dsl: Router, acs: Acs) -> None:
-    for wrong in "Device.Ethernet.Interface.99", "Device.IP.Interface.1":
+async def test_what_is_no_link_cannot_be_below(dsl: Router, acs: Acs) -> None:
+    for wrong in "Device.Ethernet.Link.99", "Device.Ethernet.Interface.1", "Device.IP.Interface.1":
         with pytest.raises(Fault):
             await acs.set(**{f"{PPP}1.LowerLayers": wrong})
     await acs.set(**{f"{PPP}1.LowerLayers": ""})

@@ -45,7 +45,7 @@ async def test_values_come_from_where_they_are_bound_to(acs: Acs) -> None:
         f"{LAN}Stats.BytesReceived": "5000000000",
         "Device.IP.Interface.3.IPv4Address.1.IPAddress": "192.0.2.33",
         "Device.IP.Interface.3.IPv4Address.1.SubnetMask": "255.255.255.0",
-        "Device.IP.Interface.3.LowerLayers": "Device.Ethernet.Interface.1",
+        "Device.IP.Interface.3.LowerLayers": "Device.Ethernet.Link.2",
         "Device.IP.InterfaceNumberOfEntries": "3",
         "Device.Ethernet.Interface.1.CurrentBitRate": "1000",
         "Device.Ethernet.Interface.2.Status": "Down",
@@ -240,7 +240,7 @@ async def test_names_of_everything(acs: Acs) -> None:
     assert names["Device.WiFi.SSID."] is True
     assert names["Device.WiFi.SSID.1."] is True
     assert names["Device.WiFi.AccessPoint.1.AssociatedDevice."] is False
-    assert names["Device.IP.Interface.2.IPv4Address."] is False
+    assert names["Device.IP.Interface.2.IPv6Address."] is False
     assert names[SSID] is True
     assert names["Device.WiFi.SSID.1.Name"] is False
     assert "Device.Hosts.Host.2." in names
@@ -302,6 +302,7 @@ async def test_inform_has_identity_and_forced_parameters(acs: Acs) -> None:
         "Device.DeviceInfo.HardwareVersion",
         "Device.DeviceInfo.ProvisioningCode",
         "Device.DeviceInfo.SoftwareVersion",
+        "Device.ManagementServer.AliasBasedAddressing",
         "Device.ManagementServer.ConnectionRequestURL",
         "Device.ManagementServer.ParameterKey",
         "Device.RootDataModelVersion",

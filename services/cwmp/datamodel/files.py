@@ -36,12 +36,15 @@ class Files:
         self._paths = paths
         self._clock = clock
         self._samples: dict[str, list[tuple[float, str]]] = {}
+        self._begun = clock()
+        self._unchanged: dict[str, tuple[float, str]] = {}
         self.readers: dict[str, Callable[[str], Any]] = {
             "file": self.text,
             "bytes": self.data,
             "before": self.before,
             "directory": self.names,
             "modified": self.modified,
+            "since": self.since,
         }
 
     def text(self, name: str) -> str:
@@ -80,6 +83,19 @@ class Files:
         if not samples or now - samples[-1][0] >= _APART:
             samples.append((now, self.text(name)))
         return known
+
+    def since(self, name: str) -> int:
+        """For how many seconds a file has said what it says, as far as was seen: a change counts from when it is
+        noticed, and what was never read is taken to have been so since we run. 0 where there is no such file."""
+        now, text = self._clock(), self.text(name)
+        began, known = self._unchanged.get(name, (self._begun, text))
+        if known != text:
+            began = now
+        if text:
+            self._unchanged[name] = began, text
+        else:
+            self._unchanged.pop(name, None)
+        return int(now - began) if text else 0
 
     def names(self, pattern: str) -> list[str]:
         """The paths that match a pattern of ``*``, ``?`` and ``[...]``, numbers in their order."""

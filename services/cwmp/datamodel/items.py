@@ -100,7 +100,8 @@ class ItemRows(RowSource):
             elif row.key not in items:
                 new = [*items, text]
             if option and new != items:
-                staging.set_option(self._package, section, option, new)
+                as_text = isinstance(section.options.get(option), str)
+                staging.set_option(self._package, section, option, " ".join(new) if as_text else new)
 
     def _section(self, parent: Row, staging: Staging) -> Section:
         if self._where is not None:

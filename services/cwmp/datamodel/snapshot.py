@@ -45,6 +45,7 @@ class Need(NamedTuple):
     | bytes     | absolute path   |                           | its bytes                                    |
     | before    | absolute path   |                           | its text as it was some time ago, "" at first |
     | directory | pattern of paths |                          | the paths that match, in order               |
+    | since     | absolute path   |                           | for how many seconds it has been as it is     |
     | modified  | absolute path   |                           | when it changed, seconds since 1970          |
     | service   | service         | object path ending in dot | parameter path to text                       |
     """

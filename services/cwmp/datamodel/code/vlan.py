@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cwmp.datamodel.code import _netifd as netifd
 from cwmp.datamodel.code._base import Computed, option, set_option
 from cwmp.datamodel.snapshot import Need
 
@@ -29,4 +30,11 @@ def _free_name(row: Row, wanted: str) -> str:
     return name
 
 
-number = Computed(lambda row: option(row, "vid") or None, _write_number, Need("uci", "network"))
+def _read_number(row: Row) -> str | None:
+    if row.section is not None:
+        return option(row, "vid") or None
+    vlan = netifd.vlan_of(row, str(row.item["name"]))
+    return vlan.number if vlan is not None else None
+
+
+number = Computed(_read_number, _write_number, Need("uci", "network"))

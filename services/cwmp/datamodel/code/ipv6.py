@@ -1,0 +1,207 @@
+"""IPv6 addresses and prefixes of an interface, as netifd and the kernel have them.
+
+netifd lists what it was told or configured with (``ipv6-address``), the prefixes it was given (``ipv6-prefix``) and
+the parts of prefixes that were given to the interface, with its own address there (``ipv6-prefix-assignment``). The
+kernel's list (/proc/net/if_inet6) has the addresses that came about otherwise, and the state of each.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cwmp.datamodel.code import _netifd as netifd
+from cwmp.datamodel.code._base import Computed
+from cwmp.datamodel.code._rows import ComputedRows
+from cwmp.datamodel.snapshot import Need
+from cwmp.datamodel.tables import There
+
+if TYPE_CHECKING:
+    from cwmp.datamodel.tree import Row
+
+_KERNEL = Need("file", "/proc/net/if_inet6")
+_FOREVER = "9999-12-31T23:59:59Z"
+_DADFAILED, _DEPRECATED, _TENTATIVE, _OPTIMISTIC, _PERMANENT = 0x08, 0x20, 0x40, 0x04, 0x80
+_GRAIN = 60
+
+
+class _Kernel(NamedTuple):
+    """One line of the kernel's list."""
+
+    device: str
+    length: int
+    flags: int
+
+
+def _kernel(row: Row) -> dict[str, _Kernel]:
+    """The kernel's addresses; of one that several devices have (link-local ones) under ``address%device``."""
+    found: dict[str, _Kernel] = row.view.root.cached(_parse, _parse)
+    return found
+
+
+def _parse(row: Row) -> dict[str, _Kernel]:
+    found: dict[str, _Kernel] = {}
+    for line in row.view.snapshot.get(_KERNEL).splitlines():
+        words = line.split()
+        if len(words) == 6:
+            address = str(ipaddress.IPv6Address(int(words[0], 16)))
+            found[f"{address}%{words[5]}"] = _Kernel(words[5], int(words[2], 16), int(words[4], 16))
+    return found
+
+
+def _device(interface: Any) -> str:
+    return str(interface.get("l3_device", ""))
+
+
+def _first_on_device(row: Row, name: str) -> bool:
+    """Whether `name` is the first of the interfaces that are up on its device: that one shows what is nobody's."""
+    device = _device(netifd.interfaces(row).get(name, {}))
+    first: dict[str, str] = row.view.root.cached(_firsts, _firsts)
+    return bool(device) and first.get(device) == name
+
+
+def _firsts(row: Row) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, interface in netifd.interfaces(row).items():
+        if interface.get("up"):
+            found.setdefault(_device(interface), name)
+    return found
+
+
+def _find_addresses(parent: Row) -> list[There]:
+    interface = netifd.interfaces(parent).get(parent.key, {})
+    found = {str(one.get("address")): dict(one) for one in interface.get("ipv6-address", [])}
+    for part in interface.get("ipv6-prefix-assignment", []):
+        own = part.get("local-address") or {}
+        if "address" in own:
+            found.setdefault(
+                str(own["address"]),
+                {**own, "preferred": part.get("preferred"), "valid": part.get("valid"), "assigned": True},
+            )
+    kernel = _kernel(parent)
+    device = _device(interface)
+    if _first_on_device(parent, parent.key):
+        for name, one in kernel.items():
+            if one.device == device:
+                found.setdefault(name.partition("%")[0], {"mask": one.length, "kernel": True})
+    return [
+        There(
+            address,
+            None,
+            {**one, "address": address, "flags": getattr(kernel.get(f"{address}%{device}"), "flags", None)},
+        )
+        for address, one in found.items()
+    ]
+
+
+def _read_status(row: Row) -> str:
+    flags = row.item.get("flags")
+    return "Error" if flags is not None and flags & _DADFAILED else "Enabled"
+
+
+def _read_address_status(row: Row) -> str:
+    flags = row.item.get("flags")
+    if flags is None:
+        return "Deprecated" if row.item.get("preferred") == 0 else "Preferred"
+    for flag, status in (
+        (_DADFAILED, "Duplicate"),
+        (_OPTIMISTIC, "Optimistic"),
+        (_TENTATIVE, "Tentative"),
+        (_DEPRECATED, "Deprecated"),
+    ):
+        if flags & flag:
+            return status
+    return "Preferred"
+
+
+def _read_origin(row: Row) -> str:
+    item = row.item
+    if item.get("kernel"):
+        return "WellKnown" if item["address"] == "::1" else "AutoConfigured"
+    if item.get("assigned"):
+        return "AutoConfigured"  # out of a prefix, by the router itself
+    protocol = netifd.protocol_of(row, row.parent.key if row.parent is not None else "")
+    if protocol == "dhcpv6":
+        return "DHCPv6" if item.get("mask") == 128 else "AutoConfigured"
+    return "Static" if protocol == "static" else "AutoConfigured"
+
+
+def _until(name: str) -> Computed:
+    """When a lifetime ends. netifd counts seconds, so the moment is as exact as a minute: it must not wander."""
+
+    def read(row: Row) -> str:
+        left = row.item.get(name)
+        if not isinstance(left, int):
+            return _FOREVER
+        end = round((time.time() + left) / _GRAIN) * _GRAIN
+        return f"{datetime.fromtimestamp(end, UTC):%Y-%m-%dT%H:%M:%SZ}" if end < 2**33 else _FOREVER
+
+    return Computed(read, None, netifd.DUMP)
+
+
+def _read_prefix_of(row: Row) -> str:
+    """The row of the prefix that the address is in."""
+    try:
+        address = ipaddress.IPv6Address(row.item["address"])
+    except ValueError:
+        return ""
+    node = row.object.parent.children.get("IPv6Prefix") if row.object.parent is not None else None
+    if node is None or row.parent is None:
+        return ""
+    for other in row.view.rows(node, row.parent):
+        if address in ipaddress.IPv6Network(other.key, strict=False):
+            return other.path[:-1]
+    return ""
+
+
+def _find_prefixes(parent: Row) -> list[There]:
+    interface = netifd.interfaces(parent).get(parent.key, {})
+    found: dict[str, There] = {}
+    for kind in "ipv6-prefix", "ipv6-prefix-assignment":
+        for one in interface.get(kind, []):
+            key = f"{one.get('address')}/{one.get('mask')}"
+            found.setdefault(key, There(key, None, {**one, "child": kind != "ipv6-prefix"}))
+    return list(found.values())
+
+
+def _read_prefix_origin(row: Row) -> str:
+    if row.item["child"]:
+        return "Child"
+    configured = row.section is not None and "ip6prefix" in row.section.options
+    return "Static" if configured else "PrefixDelegation"
+
+
+def _read_static_type(row: Row) -> str:
+    return "Static" if _read_prefix_origin(row) == "Static" else "Inapplicable"
+
+
+def _read_parent(row: Row) -> str:
+    """The row of the prefix that this one is a part of; a part of the ULA prefix has none."""
+    if not row.item["child"]:
+        return ""
+    wanted = ipaddress.IPv6Network(row.key, strict=False)
+    for other in row.view.every(row.object):
+        if other.item["child"] is False and wanted.subnet_of(ipaddress.IPv6Network(other.key, strict=False)):
+            return other.path[:-1]
+    return ""
+
+
+def _read_prefix_status(row: Row) -> str:
+    return "Deprecated" if row.item.get("preferred") == 0 else "Preferred"
+
+
+_NEEDS = (netifd.DUMP, netifd.NETWORK)
+addresses = ComputedRows(_find_addresses, *_NEEDS, _KERNEL)
+prefixes = ComputedRows(_find_prefixes, *_NEEDS)
+status = Computed(_read_status, None, *_NEEDS)
+address_status = Computed(_read_address_status, None, *_NEEDS)
+origin = Computed(_read_origin, None, *_NEEDS)
+preferred = _until("preferred")
+valid = _until("valid")
+prefix_of = Computed(_read_prefix_of, None, *_NEEDS)
+prefix_origin = Computed(_read_prefix_origin, None, *_NEEDS)
+static_type = Computed(_read_static_type, None, *_NEEDS)
+parent_prefix = Computed(_read_parent, None, *_NEEDS)
+prefix_status = Computed(_read_prefix_status, None, *_NEEDS)

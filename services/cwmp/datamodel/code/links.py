@@ -1,0 +1,103 @@
+"""Link layers: TR-181 puts an Ethernet.Link between an IP interface and the port, bridge or radio below it.
+
+netifd has no such thing: an interface names the device. So there is a link for each device that an interface, or a
+VLAN, stands on; and one for each that the ACS made, which is a `config device` with our name: empty at first, it
+gets the device's name with LowerLayers, and from then on the options that are set for the device.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cwmp.datamodel.code import _netifd as netifd
+from cwmp.datamodel.tables import RowSource, SectionRows, There
+
+if TYPE_CHECKING:
+    from cwmp.datamodel.snapshot import Need
+    from cwmp.datamodel.staging import Staging
+    from cwmp.datamodel.tree import Object, Row
+
+_NEEDS = frozenset({netifd.NETWORK, netifd.DUMP})
+_MADE = "link_"
+
+
+class LinkRows(RowSource):
+    """The links by the name of their device; those the ACS made by the name of their section."""
+
+    creates = True
+    package = "network"
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        return _NEEDS
+
+    def there(self, parent: Row) -> list[There]:
+        made = [s for s in netifd.sections(parent, "device") if s.name.startswith(_MADE)]
+        found = [There(s.name, s, {"name": netifd.text(s, "name")}) for s in made]
+        taken = {row.item["name"] for row in found}
+        found += [There(name, None, {"name": name}) for name in _devices_in_use(parent) if name not in taken]
+        return found
+
+    def add(self, parent: Row, node: Object, number: int, staging: Staging) -> There:
+        new = SectionRows("network", "device").add(parent, node, number, staging)
+        return There(new.key, new.section, {"name": ""})
+
+    def remove(self, row: Row, staging: Staging) -> None:
+        SectionRows("network", "device").remove(row, staging)
+
+
+class VlanRows(RowSource):
+    """VLANs on a port or bridge: the `config device` of such a type, and those that netifd makes because an
+    interface names them. The former are under their section's name, the latter under their own."""
+
+    creates = True
+    package = "network"
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        return _NEEDS
+
+    def there(self, parent: Row) -> list[There]:
+        found = [
+            There(s.name, s, {"name": netifd.text(s, "name")}, True)
+            for s in netifd.sections(parent, "device")
+            if netifd.text(s, "type") in netifd.VLANS
+        ]
+        implicit = dict.fromkeys(
+            device
+            for name in netifd.interface_names(parent)
+            if (device := netifd.device_of(parent, name))
+            and netifd.vlan_of(parent, device)
+            and netifd.device_section(parent, device) is None
+        )
+        return found + [There(name, None, {"name": name}) for name in implicit]
+
+    def add(self, parent: Row, node: Object, number: int, staging: Staging) -> There:
+        return SectionRows("network", "device").add(parent, node, number, staging)
+
+    def remove(self, row: Row, staging: Staging) -> None:
+        SectionRows("network", "device").remove(row, staging)
+
+
+def _devices_in_use(row: Row) -> dict[str, None]:
+    """The devices that interfaces are on, VLANs left out, and those that VLANs are on."""
+    found: dict[str, None] = {}
+    for name in netifd.interface_names(row):
+        device = netifd.device_of(row, name)
+        if not device or device == "lo":
+            continue
+        vlan = netifd.vlan_of(row, device)
+        if vlan is None:
+            found[device] = None
+        elif netifd.vlan_of(row, vlan.below) is None:
+            found[vlan.below] = None
+    for section in netifd.sections(row, "device"):
+        if netifd.text(section, "type") in netifd.VLANS:
+            below = netifd.text(section, "ifname")
+            if below and netifd.vlan_of(row, below) is None:
+                found[below] = None
+    return found
+
+
+links = LinkRows()
+vlans = VlanRows()

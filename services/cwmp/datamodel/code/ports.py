@@ -1,0 +1,141 @@
+"""Ethernet ports: what netifd sees of them, what /etc/config/network sets for them.
+
+A port that is switched off (``enabled 0``) is no device to netifd any more; its section keeps it a row, as long as
+the kernel has it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from cwmp.datamodel.code import _netifd as netifd
+from cwmp.datamodel.code._base import Computed
+from cwmp.datamodel.code.devices import section_of, set_device
+from cwmp.datamodel.snapshot import Need
+from cwmp.datamodel.tables import RowSource, There
+
+if TYPE_CHECKING:
+    from cwmp.datamodel.staging import Staging
+    from cwmp.datamodel.tree import Row
+
+_KINDS = ("ethernet", "dsa")
+_NO_PORTS = (
+    "lo",
+    "wlan",
+    "phy",
+    "br-",
+    "ifb",
+    "tun",
+    "tap",
+    "wg",
+    "ppp",
+    "sit",
+    "dummy",
+    "bond",
+    "gre",
+    "usb",
+)
+_BOARD = Need("file", "/etc/board.json")
+_FULL, _HALF = "1", "0"
+
+
+class PortRows(RowSource):
+    """The ports by name. A row's item is netifd's device; None where it is switched off."""
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        return frozenset({netifd.DEVICES, netifd.NETWORK})
+
+    def there(self, parent: Row) -> list[There]:
+        found = {
+            name: There(name, None, device)
+            for name, device in netifd.devices(parent).items()
+            if _is_port(name, device)
+        }
+        for section in netifd.sections(parent, "device"):
+            name = netifd.text(section, "name")
+            off = not netifd.is_on(section, "enabled", default=True) and not netifd.text(section, "type")
+            if off and name not in found and _in_kernel(parent, name):
+                found[name] = There(name, None, None)
+        return list(found.values())
+
+
+def _is_port(name: str, device: Any) -> bool:
+    return (
+        isinstance(device, dict)
+        and device.get("type") == "Network device"
+        and device.get("devtype") in _KINDS
+        and not name.startswith(_NO_PORTS)
+    )
+
+
+def _in_kernel(row: Row, name: str) -> bool:
+    if not name or "/" in name or "." in name or name.startswith(_NO_PORTS):
+        return False
+    return bool(row.view.snapshot.get(Need("file", f"/sys/class/net/{name}/address")))
+
+
+def _read_speed(row: Row) -> int:
+    speed = netifd.text(section_of(row), "speed")
+    return int(speed) if speed.isdecimal() and int(speed) else -1
+
+
+def _write_speed(row: Row, text: str, staging: Staging) -> None:
+    set_device(row, "speed", "" if text == "-1" else text, staging)
+
+
+def _read_duplex(row: Row) -> str:
+    section = section_of(row)
+    if not netifd.text(section, "duplex"):
+        return "Auto"
+    return "Full" if netifd.is_on(section, "duplex", default=True) else "Half"
+
+
+def _write_duplex(row: Row, text: str, staging: Staging) -> None:
+    if text != _read_duplex(row):
+        set_device(row, "duplex", {"Full": _FULL, "Half": _HALF}.get(text, ""), staging)
+
+
+def _read_upstream(row: Row) -> bool:
+    """Whether the board calls this port its wan, or else whether a default route leaves through it."""
+    wan = _board_wan(row)
+    return row.key in (wan or _default_devices(row))
+
+
+def _board_wan(row: Row) -> set[str]:
+    try:
+        wan = json.loads(row.view.snapshot.get(_BOARD) or "{}")["network"]["wan"]
+        named = [wan.get("device", ""), *wan.get("ports", [])]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return set()
+    return {_base(row, str(name)) for name in named if name}
+
+
+def _default_devices(row: Row) -> set[str]:
+    found: set[str] = row.view.root.cached(_find_default_devices, _find_default_devices)
+    return found
+
+
+def _find_default_devices(row: Row) -> set[str]:
+    return {
+        _base(row, netifd.device_of(row, name) or str(interface.get("l3_device", "")))
+        for name, interface in netifd.interfaces(row).items()
+        if any(route.get("mask") == 0 for route in interface.get("route", []))
+    }
+
+
+def _base(row: Row, device: str) -> str:
+    """The device that the VLANs of `device` are on."""
+    for _ in range(3):
+        vlan = netifd.vlan_of(row, device)
+        if vlan is None:
+            break
+        device = vlan.below
+    return device
+
+
+rows = PortRows()
+speed = Computed(_read_speed, _write_speed, netifd.NETWORK)
+duplex = Computed(_read_duplex, _write_duplex, netifd.NETWORK)
+upstream = Computed(_read_upstream, None, _BOARD, netifd.DUMP, netifd.NETWORK)
