@@ -234,21 +234,35 @@ class Sessions:
             self.step = "running"
             record.version = engine.version
             self._log.info("the ACS answered the Inform, CWMP %s", engine.version)
+            nursery.start_soon(tell_informed)
+
+        known = trio.Event()
+
+        async def tell_informed() -> None:
+            """While the next message is on its way; nothing that the ACS asks for is done before."""
             await self._tell_informed(prepared.token)
+            known.set()
+
+        async def serve(request: soap.Request) -> soap.Response | Fault:
+            await known.wait()
+            return await requests.serve(request)
 
         self.step = "connecting"
         try:
-            with trio.fail_after(_LONGEST_SESSION):
-                return await runner.run(
-                    engine,
-                    transport,
-                    serve=requests.serve,
-                    acknowledge=acknowledge,
-                    abandon=self._reports.refused,
-                    record=record.add,
-                    log=self._log,
-                )
-        except trio.TooSlowError:
+            async with trio.open_nursery() as nursery:
+                try:
+                    with trio.move_on_after(_LONGEST_SESSION):
+                        return await runner.run(
+                            engine,
+                            transport,
+                            serve=serve,
+                            acknowledge=acknowledge,
+                            abandon=self._reports.refused,
+                            record=record.add,
+                            log=self._log,
+                        )
+                finally:
+                    await transport.aclose()
             return runner.Outcome(False, f"the session lasted longer than {_LONGEST_SESSION:g} s")
         finally:
             self._door.connected_from(transport.local_address)
@@ -258,7 +272,6 @@ class Sessions:
                 self._plain_for = config.acs_url
             self._too_new = engine.too_new
             self._offer = _next_offer(engine, self._offer)
-            await transport.aclose()
 
     def _dialler_for(self, config: Config) -> Dialler:
         """One for as long as the proxy is the same; what is known of addresses stays beyond that."""
