@@ -297,7 +297,7 @@ class _Builder:
                 node.rows = self._row_source(_table(table["rows"]), scope, node)
             except ValueError as error:
                 raise MappingError(str(error), "rows") from None
-            if isinstance(node.rows, tables.SectionRows):
+            if node.rows.package:
                 scope.section, scope.package = None, node.rows.package
             elif isinstance(node.rows, tables.OwnedRows):
                 scope.service = node.rows.service
@@ -311,7 +311,7 @@ class _Builder:
                 )
             node.create = _table(table["create"]) if "create" in table else None
             node.delete = bool(table.get("delete", "create" in table))
-            kind = node.rows.kind if isinstance(node.rows, tables.SectionRows) else ""
+            kind = node.rows.kind if isinstance(node.rows, tables.SectionRows) else "row"
             node.section_name = table.get("create_name", re.sub("[^A-Za-z0-9_]", "_", kind))
         if table.get("alias"):
             node.alias = True

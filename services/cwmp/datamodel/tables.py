@@ -41,6 +41,8 @@ class RowSource(ABC):
     dynamic = False
     numbered = False
     creates = False
+    package = ""
+    """The UCI package that short names of options mean."""
 
     def __init__(self, conditions: Sequence[Condition] = ()) -> None:
         self._conditions = conditions

@@ -457,6 +457,7 @@ class View:
         """Have the rows made anew: sections came or went."""
         self._rows.clear()
         self._keys.clear()
+        self.root.forget()
 
     def note(self, failure: SourceFailed) -> None:
         """Keep a failure for the log; each source's once."""
