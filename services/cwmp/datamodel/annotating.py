@@ -11,15 +11,15 @@ from cwmp.contract.datamodel import UNCHANGED, Attributes, SetAttributes
 from cwmp.datamodel import attributes as kept
 from cwmp.datamodel.journal import Journal
 from cwmp.datamodel.paths import resolve
-from cwmp.datamodel.reading import Reader
-from cwmp.datamodel.tree import Notify, Parameter, Row
+from cwmp.datamodel.reading import NamedParameters, Reader
+from cwmp.datamodel.tree import Notify, Parameter
 from cwmp.datamodel.types import split_list
 from cwmp.datamodel.watching import Watch, Watched
 
 _PAGE = 36_000
 _PER_ITEM = 60
 
-_Chosen = Sequence[tuple[Row, Sequence[Parameter]]]
+_Chosen = Sequence[NamedParameters]
 
 
 class Annotator:
@@ -47,10 +47,10 @@ class Annotator:
         notifications: list[int] = []
         access: list[str] = []
         size = 0
-        for row, parameters in found:
+        for row, parameters, path in found:
             for parameter in parameters:
                 attribute = self._journal.attributes.of(row.path, parameter)
-                names.append(row.path + parameter.name)
+                names.append(path + parameter.name)
                 notifications.append(attribute.notification)
                 access.append(kept.SUBSCRIBER if attribute.local else "")
                 size += len(names[-1]) + _PER_ITEM
@@ -91,7 +91,7 @@ class Annotator:
     async def _set(self, wanted: Sequence[tuple[_Chosen, int, bool, str]]) -> None:
         beginning: dict[str, dict[str, Parameter]] = {}
         for found, notification, changes_access, access in wanted:
-            for row, parameters in found:
+            for row, parameters, _ in found:
                 for parameter in parameters:
                     if self._apply(row.path, parameter, notification, changes_access, access):
                         beginning.setdefault(row.path, {})[parameter.name] = parameter
@@ -125,7 +125,7 @@ class Annotator:
 
 
 def _refuse_denied(found: _Chosen) -> None:
-    for row, parameters in found:
+    for row, parameters, _ in found:
         for parameter in parameters:
             if parameter.notify is Notify.DENY:
                 raise Fault(

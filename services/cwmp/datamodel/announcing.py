@@ -82,6 +82,12 @@ class Announcer:
             return []
         return [package for package, rule in rules.items() if rule != "own"]
 
+    def status(self, change: Change) -> int:
+        """1 where something of the change has to wait for the end of the session."""
+        late = any(self._model.packages.get(package) == "after session" for package in change.packages)
+        late |= any(call.after_session for call in change.calls)
+        return int(late and (change.by_acs or self.session_open))
+
     def schedule(self, change: Change) -> int:
         """Put the packages on the journal's lists. Status 1 where some must wait for the session's end."""
         status = 0

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from cwmp.contract.datamodel import GetInform, Inform
 from cwmp.datamodel.journal import Journal
+from cwmp.datamodel.naming import INSTANCE_MODE, called
 from cwmp.datamodel.paths import InvalidName, resolve
 from cwmp.datamodel.reading import Reader, probe
 from cwmp.datamodel.snapshot import Need, SourceFailed, Unread
@@ -48,6 +49,7 @@ class _Found:
     forced: Mapping[str, str]
     watched: Mapping[str, str]
     asked_for: Mapping[str, str]
+    view: View
 
 
 class Informer:
@@ -65,6 +67,8 @@ class Informer:
 
         A value that cannot be read is the one the ACS knows, so that a source that fails is no change.
         """
+        if _BOOTSTRAP in args.events and self._journal.settings.pop(INSTANCE_MODE, None) is not None:
+            self._journal.save()  # back to its factory value (TR-069a6 3.6.1.1)
         found = await self._read(args.events)
         values = dict(found.forced)
         confirmed = dict(values)
@@ -101,7 +105,7 @@ class Informer:
             oui,
             product_class,
             serial,
-            names=list(values),
+            names=[called(found.view, name) for name in values],
             types=[self._type_of(name) for name in values],
             values=list(values.values()),
             value_change=changed,
@@ -157,6 +161,7 @@ class Informer:
             {f"{o.template}{p.name}": self._value(view, o, p) for o, p in forced},
             watched_values,
             asked_for,
+            view,
         )
 
     def _asked_for(self, view: View, table: Object | None, events: Sequence[str]) -> dict[str, str]:

@@ -4,6 +4,7 @@
 informed of, by path; ``undo`` (undo.py); and ``journal``:
 
     parameter_key   what the last successful change of the ACS set
+    settings        further parameters the datamodel keeps itself, by path
     answers         request id to the answer of a change, so that a request sent again after a restart gets it
                     and has no second effect
     owed            service to {path: value}: accepted for parameters another service owns, not yet given to it
@@ -52,6 +53,7 @@ class Journal:
         self.attributes = Attributes()
         self.undo = Undo()
         self.parameter_key = ""
+        self.settings: dict[str, str] = {}
         self.answers: OrderedDict[str, dict[str, int]] = OrderedDict()
         self.owed: dict[str, dict[str, str]] = {}
         self.remote: dict[str, dict[str, Any]] = {}
@@ -73,7 +75,7 @@ class Journal:
 
     def own(self) -> Mapping[str, str]:
         """The parameters the datamodel keeps itself."""
-        return {PARAMETER_KEY: self.parameter_key}
+        return {**self.settings, PARAMETER_KEY: self.parameter_key}
 
     def save(self) -> None:
         """Make the journal durable."""
@@ -161,6 +163,7 @@ class Journal:
     def _document(self) -> dict[str, Any]:
         return {
             "parameter_key": self.parameter_key,
+            "settings": self.settings,
             "answers": dict(self.answers),
             "owed": self.owed,
             "remote": self.remote,
@@ -173,6 +176,7 @@ class Journal:
         """Take up what is on flash. What has the wrong shape counts as absent."""
         document = self._journal.load()
         self.parameter_key = _kept(document, "parameter_key", "")
+        self.settings = {k: v for k, v in _kept(document, "settings", {}).items() if isinstance(v, str)}
         self.answers = OrderedDict(_kept(document, "answers", {}))
         self.owed = _kept(document, "owed", {})
         self.remote = {k: v for k, v in _kept(document, "remote", {}).items() if isinstance(v, dict)}

@@ -14,6 +14,7 @@ ANY = 0
 """Stands for a wildcard among instance numbers, which begin with 1."""
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
+_ALIAS = re.compile(r"\[([A-Za-z][A-Za-z0-9_-]{0,63})\]")
 
 
 class InvalidName(Fault):
@@ -29,13 +30,14 @@ class InvalidName(Fault):
 class Target:
     """What a path names, as far as the model alone can tell.
 
-    `numbers` are the instance numbers in the path, in order, `ANY` for a wildcard. With a `parameter` it is that
-    of `node`; a `table` is all rows of `node`; otherwise it is the row (or only instance) itself.
+    `numbers` are the instance numbers in the path, in order, `ANY` for a wildcard, a text for an
+    Alias. With a `parameter` it is that of `node`; a `table` is all rows of `node`; otherwise it is the row (or
+    only instance) itself.
     """
 
     path: str
     node: Object
-    numbers: tuple[int, ...] = ()
+    numbers: tuple[int | str, ...] = ()
     parameter: Parameter | None = None
     table: bool = False
 
@@ -47,14 +49,15 @@ class Target:
             Unread, SourceFailed: as `View.rows`.
         """
         row, numbers = view.root, iter(self.numbers)
-        for node in self._chain():
+        for node in self.chain():
             if node.rows is None:
                 row = view.single(node, row)
                 continue
             number = next(numbers)
-            found = next((r for r in view.rows(node, row) if r.entry and r.entry.number == number), None)
+            found = next((r for r in view.rows(node, row) if is_named(r, number)), None)
             if found is None:
-                raise InvalidName(self.path, f"there is no instance {number}")
+                shown = f"[{number}]" if isinstance(number, str) else number
+                raise InvalidName(self.path, f"there is no instance {shown}")
             row = found
         return row
 
@@ -68,17 +71,17 @@ class Target:
         if not self.wild:
             return [self.row(view)]
         found, numbers = [view.root], iter(self.numbers)
-        for node in self._chain():
+        for node in self.chain():
             number = ANY if node.rows is None else next(numbers)
             found = [
                 row
                 for parent in found
                 for row in _rows_there(view, node, parent)
-                if number == ANY or (row.entry and row.entry.number == number)
+                if number == ANY or is_named(row, number)
             ]
         return found
 
-    def _chain(self) -> Iterator[Object]:
+    def chain(self) -> Iterator[Object]:
         """The objects on the way, from the root."""
         chain: list[Object] = []
         node: Object | None = self.node
@@ -86,6 +89,13 @@ class Target:
             chain.append(node)
             node = node.parent
         return reversed(chain[1:] if self.table else chain)
+
+
+def is_named(row: Row, identifier: int | str) -> bool:
+    """Whether this number, or this Alias, names the row. Raises like `Row.alias`."""
+    if isinstance(identifier, str):
+        return row.alias == identifier
+    return row.entry is not None and row.entry.number == identifier
 
 
 def _rows_there(view: View, node: Object, parent: Row) -> list[Row]:
@@ -101,7 +111,8 @@ def _rows_there(view: View, node: Object, parent: Row) -> list[Row]:
 def resolve(model: Model, path: str, *, wildcards: bool = False) -> Target:
     """What `path` names: "" and ``Device.`` the root, a path that ends in a dot an object, else a parameter.
 
-    With `wildcards` a ``*`` stands for any instance number, except at the end of the path.
+    Rows are named by number or by ``[Alias]``. With `wildcards` a ``*`` stands for any of them, except at the end
+    of the path.
 
     Raises:
         InvalidName: the model has nothing of this name; whether its instances exist only a view can tell.
@@ -114,11 +125,18 @@ def resolve(model: Model, path: str, *, wildcards: bool = False) -> Target:
     if names[0] != "Device" or len(names) < 2:
         raise InvalidName(path, "a path begins with Device.")
     last = names.pop()
-    node, numbers, table = model.root, [], False
+    numbers: list[int | str] = []
+    node, table = model.root, False
     for name in names[1:]:
         if table:
             if name == "*" and wildcards:
                 numbers.append(ANY)
+                table = False
+                continue
+            if alias := _ALIAS.fullmatch(name):
+                if not node.has_alias:
+                    raise InvalidName(path, f"rows of {node.table} have no Alias")
+                numbers.append(alias[1])
                 table = False
                 continue
             if not _NUMBER.fullmatch(name):

@@ -11,6 +11,7 @@ import trio
 from cwmp.contract import Fault, FaultCode
 from cwmp.contract.datamodel import Names, Values
 from cwmp.datamodel.instances import Instances
+from cwmp.datamodel.naming import Naming, naming, settled
 from cwmp.datamodel.paths import Target, resolve
 from cwmp.datamodel.snapshot import Need, Snapshot, SourceFailed, System, Unread
 from cwmp.datamodel.tree import Model, Object, Parameter, Row, View
@@ -24,6 +25,9 @@ _MAX_ROUNDS = 8
 _MAX_RESTARTS = 5
 
 Chosen = tuple[Row, Iterable[Parameter]]
+Named = tuple[Row, Iterable[Parameter], Naming | None]
+NamedParameters = tuple[Row, tuple[Parameter, ...], str]
+"""A row, parameters of it, and its path as the answer calls it."""
 
 
 class Reader:
@@ -99,22 +103,37 @@ class Reader:
                 needs |= target.node.needs() | _mounted(target)
             elif not target.parameter.hidden:
                 needs |= target.parameter.source.needs
-        view, chosen = await self.look(needs, lambda v: [c for t in targets for c in _choose(v, t)])
-        for row, parameters in chosen:
+        view, chosen = await self.look(
+            needs,
+            lambda v: [
+                (row, parameters, settled(called, row))
+                for t in targets
+                for called in (naming(t, v.own),)
+                for row, parameters in _choose(v, t)
+            ],
+        )
+        for row, parameters, _ in chosen:
             if isinstance(parameters, tuple):  # an exact name: what it hangs on must work
                 self._require(row, parameters[0])
         return self._value_pages(view, chosen)
 
-    async def parameters(self, targets: Sequence[Target]) -> list[list[tuple[Row, tuple[Parameter, ...]]]]:
-        """What each of `targets` names, without values. Raises Fault as `values`."""
+    async def parameters(self, targets: Sequence[Target]) -> list[list[NamedParameters]]:
+        """What each of `targets` names, without values, and how. Raises Fault as `values`."""
         needs: set[Need] = set()
         for target in targets:
             needs |= target.node.way_needs()
             if target.parameter is None:
                 needs |= target.node.row_needs() | _mounted(target)
-        view, found = await self.look(
-            needs, lambda v: [[(r, tuple(p)) for r, p in _choose(v, t, values=False)] for t in targets]
-        )
+
+        def visit(view: View) -> list[list[NamedParameters]]:
+            found = []
+            for target in targets:
+                names = naming(target, view.own)
+                rows = _choose(view, target, values=False)
+                found.append([(r, tuple(p), r.path if names is None else names.path(r)) for r, p in rows])
+            return found
+
+        view, found = await self.look(needs, visit)
         for text in view.failures:
             self._log.warning("left out of an answer: %s", text)
         return found
@@ -125,17 +144,19 @@ class Reader:
         except (SourceFailed, Unread) as failure:
             raise Fault(FaultCode.INTERNAL_ERROR, f"{row.path}{parameter.name}: {failure}") from None
 
-    def _value_pages(self, view: View, chosen: Iterable[Chosen]) -> Iterator[Values]:
+    def _value_pages(self, view: View, chosen: Iterable[Named]) -> Iterator[Values]:
         names: list[str] = []
         types: list[str] = []
         values: list[str] = []
         size = 0
-        for row, parameters in chosen:
-            prefix = row.path
+        for row, parameters, called in chosen:
+            prefix = row.path if called is None else called.path(row)
             overhead = len(prefix) + _PER_ITEM
             for parameter in parameters:
                 try:
                     value = parameter.value(row)
+                    if called is not None:
+                        value = called.value(view, parameter, value)
                 except (SourceFailed, Unread) as failure:
                     view.note(SourceFailed(str(failure) or f"{prefix}{parameter.name} could not be read"))
                     continue
@@ -165,20 +186,29 @@ class Reader:
         if not next_level and target.parameter is None:
             needs |= target.node.row_needs() | _mounted(target)
         nodes = _next_level if next_level else _all_levels
-        view, found = await self.look(needs, lambda v: list(nodes(v, target)))
-        return self._name_pages(view, found)
 
-    def _name_pages(self, view: View, found: Iterable[_Listed]) -> Iterator[Names]:
+        def visit(view: View) -> tuple[list[_Listed], Naming | None]:
+            called = naming(target, view.own)
+            found = list(nodes(view, target))
+            for _, _, row, _ in found:
+                settled(called, row)
+            return found, called
+
+        view, (found, called) = await self.look(needs, visit)
+        return self._name_pages(view, found, called)
+
+    def _name_pages(self, view: View, found: Iterable[_Listed], called: Naming | None) -> Iterator[Names]:
         names: list[str] = []
         writable: list[bool] = []
         size = 0
         for path, flag, row, parameters in found:
+            prefix = row.path if called is None else called.path(row)
             if path:
-                names.append(path)
+                names.append(prefix + path[len(row.path) :])
                 writable.append(flag)
                 size += len(path) + _PER_ITEM
             for parameter in parameters:
-                names.append(row.path + parameter.name)
+                names.append(prefix + parameter.name)
                 writable.append(parameter.is_writable(row))
                 size += len(names[-1]) + _PER_ITEM
                 if size > _PAGE:

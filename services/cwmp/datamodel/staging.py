@@ -45,6 +45,7 @@ class Staging:
         self.calls: list[Call] = []
         self._before: dict[tuple[str, str], Section | None] = {}
         self.remote = RemoteChanges()
+        self.own: dict[str, str] = {}
 
     @property
     def packages(self) -> list[str]:

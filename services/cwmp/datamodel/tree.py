@@ -155,6 +155,11 @@ class Object:
         self._needs: frozenset[Need] | None = None
 
     @property
+    def has_alias(self) -> bool:
+        """Whether its rows have an Alias that names them."""
+        return self.alias or (self.mount is not None and "Alias" in self.parameters)
+
+    @property
     def table(self) -> str:
         """The template of the table this is the row of: ``Device.WiFi.SSID.``."""
         return self.template.removesuffix("{i}.")

@@ -20,7 +20,8 @@ model declares them, whatever the order in the request, so that the result does 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,7 +29,9 @@ import trio
 
 from cwmp.contract import Fault, FaultCode, ParameterFault
 from cwmp.contract.datamodel import Added, AddObject, Applied, DeleteObject, SetValues
+from cwmp.datamodel.creating import Creator
 from cwmp.datamodel.journal import PARAMETER_KEY, Journal
+from cwmp.datamodel.naming import AUTO_CREATE, by_number, refers
 from cwmp.datamodel.paths import InvalidName, Target, resolve
 from cwmp.datamodel.reading import Reader, probe
 from cwmp.datamodel.remote.mount import Mount, RemoteRows
@@ -43,6 +46,7 @@ from ubuskit import uci
 
 _MAX_KEY = 32
 _MAX_ROWS = 1024
+_MAX_ROUNDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,9 @@ class Followers(Protocol):
     def schedule(self, change: Change) -> int:
         """Note in the journal who must be told, as part of the transaction; the Status of the answer."""
 
+    def status(self, change: Change) -> int:
+        """The Status of the answer, if this change were made."""
+
     async def follow(self, change: Change) -> None:
         """The change is durable: give owners their values, tell the others."""
 
@@ -82,6 +89,11 @@ class _Item:
     parameter: Parameter
     row: Row | None = None
     fault: ParameterFault | None = None
+
+    @property
+    def plain(self) -> str:
+        """Its name, every row by its number."""
+        return self.name if self.row is None else f"{self.row.path}{self.parameter.name}"
 
     def refuse(self, code: FaultCode, reason: str) -> None:
         if self.fault is None:
@@ -104,8 +116,10 @@ class Writer:
 
     # SetParameterValues
 
-    async def set_values(self, args: SetValues, request_id: str) -> Applied:
+    async def set_values(self, args: SetValues, request_id: str, *, dry_run: bool = False) -> Applied:
         """Set all, or none. A `request_id` that was answered before a restart gets the same answer again.
+
+        A `dry_run` ends before anything is changed; daemons that serve subtrees are not asked what they think.
 
         Raises:
             Fault: 9003 with one item for each bad parameter; 9002, 9004 for all.
@@ -120,22 +134,65 @@ class Writer:
             items, refused = self._resolve(args)
             view, _ = await self._reader.look(_needs(items), lambda v: _gather(v, items))
             staging = Staging(view)
-            if args.parameter_key is None:
-                self._check_rights(items)
-            _stage(items, staging)
-            _check_unique(view, items, staging)
-            await self._check_owners(items, staging)
-            refused |= {item.name: item.fault for item in items if item.fault is not None}
-            if refused:
-                faults = [refused[name] for name in args.names if name in refused]
-                raise Fault(FaultCode.INVALID_ARGUMENTS, _summary(faults, len(args.names)), faults)
-            await self._before(staging, args.parameter_key)
-            async with self.mounts.applied(staging.remote.by_mount()):
-                answer, change = await self._commit(
-                    staging, args.names, args.parameter_key, request_id, items
-                )
+            with self._instances_kept() as keep:
+                await self._create_missing(view, items, staging)
+                _refuse_twice(items)
+                if args.parameter_key is None:
+                    self._check_rights(items)
+                _stage(items, staging)
+                _check_unique(view, items, staging)
+                await self._check_owners(items, staging)
+                refused |= {item.name: item.fault for item in items if item.fault is not None}
+                if refused:
+                    faults = [refused[name] for name in args.names if name in refused]
+                    raise Fault(FaultCode.INVALID_ARGUMENTS, _summary(faults, len(args.names)), faults)
+                names = [item.plain for item in items]
+                if dry_run:
+                    by_acs = args.parameter_key is not None
+                    return Applied(
+                        self._followers.status(Change(staging.packages, names, by_acs, staging.calls))
+                    )
+                await self._before(staging, args.parameter_key)
+                with _called(items):
+                    async with self.mounts.applied(staging.remote.by_mount()):
+                        answer, change = await self._commit(
+                            staging, names, args.parameter_key, request_id, items
+                        )
+                keep()
             await self._followers.follow(change)
             return Applied(answer["status"])
+
+    async def _create_missing(self, view: View, items: list[_Item], staging: Staging) -> None:
+        """The rows that a missing Alias names, where the ACS wants them created; what they need is read."""
+        missing = [i for i in items if i.row is None and any(isinstance(n, str) for n in i.target.numbers)]
+        if not missing or self._journal.settings.get(AUTO_CREATE) != "true":
+            return
+        creator = Creator(view, staging, self._journal.instances)
+        for item in missing:
+            try:
+                item.row, item.fault = creator.row(item.target), None
+            except InvalidName as fault:
+                item.fault = ParameterFault(item.name, FaultCode.INVALID_PARAMETER_NAME, fault.reason)
+            except (SourceFailed, Unread) as failure:
+                raise Fault(FaultCode.INTERNAL_ERROR, f"{item.name}: {failure}") from None
+        for _ in range(_MAX_ROUNDS):
+            for item in missing:
+                if item.row is not None:
+                    _prepare(item.parameter, item.row)
+            if not view.snapshot.wanted:
+                break
+            await view.snapshot.fetch()
+
+    @contextmanager
+    def _instances_kept(self) -> Iterator[Callable[[], None]]:
+        """Instances that are made are forgotten again, unless what this gives is called."""
+        before = self._journal.instances.document() if self._journal.settings.get(AUTO_CREATE) else None
+        made: list[bool] = []
+        try:
+            yield lambda: made.append(True)
+        finally:
+            if before is not None and not made:
+                self._journal.instances.load(before)
 
     def _resolve(self, args: SetValues) -> tuple[list[_Item], dict[str, ParameterFault]]:
         """The items whose names the model knows, and the faults of the others."""
@@ -162,7 +219,7 @@ class Writer:
     def _check_rights(self, items: list[_Item]) -> None:
         """Somebody else than the ACS is writing (A.3.2.4)."""
         for item in items:
-            path = item.name[: len(item.name) - len(item.parameter.name)]
+            path = item.plain.removesuffix(item.parameter.name)
             if not self._journal.attributes.of(path, item.parameter).local:
                 item.refuse(FaultCode.REQUEST_DENIED, "only the ACS may change it (AccessList)")
 
@@ -170,8 +227,8 @@ class Writer:
         if staging.owned:
             objections = {fault.name: fault for fault in await self._followers.check(staging.owned)}
             for item in items:
-                if item.fault is None:
-                    item.fault = objections.get(item.name)
+                if item.fault is None and (found := objections.get(item.plain)) is not None:
+                    item.fault = ParameterFault(item.name, found.code, found.text)
 
     # AddObject, DeleteObject
 
@@ -188,8 +245,9 @@ class Writer:
             await self._reader.settle()
             target = resolve(self._reader.model, args.object_name)
             node, rows = target.node, target.node.rows
+            target, alias = _without_alias(target)
             if target.table and node.mount is not None:
-                return await self._add_remote(args, target, node.mount, request_id)
+                return await self._add_remote(args, target, alias, node.mount, request_id)
             if not target.table or node.create is None or rows is None:
                 raise InvalidName(args.object_name, "no row can be created here")
             view, (parent, there) = await self._reader.look(
@@ -197,8 +255,10 @@ class Writer:
             )
             if len(there) >= _MAX_ROWS:
                 raise Fault(FaultCode.RESOURCES_EXCEEDED, f"{args.object_name} has {len(there)} rows already")
+            _refuse_taken(args.object_name, alias, there)
+            path = f"{parent.path}{node.name}."
             staging = Staging(view)
-            number = self._journal.instances.peek(args.object_name)
+            number = self._journal.instances.peek(path)
             try:
                 new = rows.add(parent, node, number, staging)
             except ValueFault as fault:
@@ -209,9 +269,10 @@ class Writer:
                 )
             await self._before(staging, args.parameter_key)
             options = new.section.options if new.is_section and new.section is not None else None
-            entry = self._journal.instances.add(args.object_name, new.key, options)
+            entry = self._journal.instances.add(path, new.key, options)
+            entry.alias = alias
             answer, change = await self._commit(
-                staging, [args.object_name], args.parameter_key, request_id, (), instance=entry.number
+                staging, [path], args.parameter_key, request_id, (), instance=entry.number
             )
             await self._followers.follow(change)
             return Added(answer["instance"], answer["status"])
@@ -235,8 +296,6 @@ class Writer:
                 raise InvalidName(args.object_name, "not a row of a table")
             if not node.delete:
                 raise InvalidName(args.object_name, "rows of this table cannot be deleted")
-            if args.parameter_key is None and (held := self._journal.attributes.acs_only(args.object_name)):
-                raise Fault(FaultCode.REQUEST_DENIED, f"only the ACS may change {held} (AccessList)")
             referring = [
                 (o, p)
                 for o in self._reader.model.objects()
@@ -249,8 +308,9 @@ class Writer:
             view, (row, holders) = await self._reader.look(
                 needs, lambda v: (row := target.row(v), list(_holders(v, referring, row)))
             )
+            self._check_held(args, row)
             staging = Staging(view)
-            path = args.object_name.removesuffix(".")
+            path = row.path.removesuffix(".")
             for holder, parameter, text in holders:
                 left = ",".join(p for p in split_list(text) if p != path)
                 parameter.source.write(holder, left, staging)
@@ -262,16 +322,16 @@ class Writer:
             table, _, number = path.rpartition(".")
             removed = [
                 self._journal.instances.below(f"{table}.", int(number)),
-                self._journal.attributes.below(args.object_name),
+                self._journal.attributes.below(row.path),
             ]
             self._journal.instances.delete(f"{table}.", int(number))
             answer, change = await self._commit(
                 staging,
-                [args.object_name],
+                [row.path],
                 args.parameter_key,
                 request_id,
                 (),
-                deleted=args.object_name,
+                deleted=row.path,
                 removed=[removed],
             )
             await self._followers.follow(change)
@@ -279,15 +339,30 @@ class Writer:
 
     # Rows of other daemons
 
-    async def _add_remote(self, args: AddObject, target: Target, mount: Mount, request_id: str) -> Added:
-        if target.node.create is None:
+    def _check_held(self, args: DeleteObject, row: Row) -> None:
+        """The ACS may have kept a parameter to itself: who deletes the row would change it (A.3.2.4)."""
+        if args.parameter_key is None and (held := self._journal.attributes.acs_only(row.path)):
+            raise Fault(FaultCode.REQUEST_DENIED, f"only the ACS may change {held} (AccessList)")
+
+    async def _add_remote(
+        self, args: AddObject, target: Target, alias: str, mount: Mount, request_id: str
+    ) -> Added:
+        node = target.node
+        if node.create is None:
             raise InvalidName(args.object_name, "no row can be created here")
-        view, _ = await self._reader.look(target.node.way_needs(), target.row)
+
+        def visit(view: View) -> str:
+            parent = target.row(view)
+            if alias:
+                _refuse_taken(args.object_name, alias, view.rows(node, parent))
+            return f"{parent.path}{node.name}."
+
+        view, path = await self._reader.look(node.way_needs(), visit)
         staging = Staging(view)
         await self._before(staging, args.parameter_key)
-        async with self.mounts.added(mount, args.object_name, {}) as number:
+        async with self.mounts.added(mount, path, {"Alias": alias} if alias else {}) as number:
             answer, change = await self._commit(
-                staging, [args.object_name], args.parameter_key, request_id, (), instance=number
+                staging, [path], args.parameter_key, request_id, (), instance=number
             )
         await self._followers.follow(change)
         return Added(answer["instance"], answer["status"])
@@ -297,19 +372,13 @@ class Writer:
     ) -> Applied:
         if not target.node.delete:
             raise InvalidName(args.object_name, "rows of this table cannot be deleted")
-        if args.parameter_key is None and (held := self._journal.attributes.acs_only(args.object_name)):
-            raise Fault(FaultCode.REQUEST_DENIED, f"only the ACS may change {held} (AccessList)")
-        view, _ = await self._reader.look(target.node.way_needs(), target.row)
+        view, row = await self._reader.look(target.node.way_needs(), target.row)
+        self._check_held(args, row)
         staging = Staging(view)
         await self._before(staging, args.parameter_key)
-        async with self.mounts.deleted(mount, args.object_name):
+        async with self.mounts.deleted(mount, row.path):
             answer, change = await self._commit(
-                staging,
-                [args.object_name],
-                args.parameter_key,
-                request_id,
-                (),
-                deleted=args.object_name,
+                staging, [row.path], args.parameter_key, request_id, (), deleted=row.path
             )
         await self._followers.follow(change)
         return Applied(answer["status"])
@@ -338,7 +407,7 @@ class Writer:
         change = Change(staging.packages, names, parameter_key is not None, staging.calls)
         by_acs: dict[str, str] = {}
         if parameter_key is not None:
-            by_acs = {i.name: i.parameter.type.null if i.parameter.hidden else i.text for i in items}
+            by_acs = {i.plain: i.parameter.type.null if i.parameter.hidden else i.text for i in items}
             by_acs[PARAMETER_KEY] = parameter_key
 
         def note() -> dict[str, int]:
@@ -358,6 +427,7 @@ class Writer:
                 journal.instances.rename(entry, table, candidate)
             for service, values in staging.owned.items():
                 journal.owed.setdefault(service, {}).update(values)
+            journal.settings.update(staging.own)
             journal.remote = self.mounts.sealed()
             status = self._followers.schedule(change)
             return {"status": status, "instance": instance} if instance else {"status": status}
@@ -417,11 +487,7 @@ def _gather(view: View, items: list[_Item]) -> None:
         except Unread:
             continue
         parameter = item.parameter
-        for read in (parameter.source.prepare, parameter.is_writable):
-            try:
-                read(row)
-            except (Unread, SourceFailed):
-                continue
+        _prepare(parameter, row)
         for table in parameter.strong:
             _try_table(view, table)
         for key in row.object.unique:
@@ -433,6 +499,53 @@ def _gather(view: View, items: list[_Item]) -> None:
     for node, parent, names in tables.values():
         for sibling in view.rows(node, parent):
             probe(sibling, [node.parameters[name] for name in names])
+
+
+def _prepare(parameter: Parameter, row: Row) -> None:
+    """Have read what staging this parameter will look at."""
+    for read in (parameter.source.prepare, parameter.is_writable):
+        try:
+            read(row)
+        except (Unread, SourceFailed):
+            continue
+
+
+def _refuse_twice(items: Iterable[_Item]) -> None:
+    """One parameter under two names, by number and by Alias."""
+    seen: set[str] = set()
+    for item in items:
+        if item.row is not None and item.plain in seen:
+            again = ParameterFault(item.name, FaultCode.INVALID_ARGUMENTS, "set twice")
+            raise Fault(FaultCode.INVALID_ARGUMENTS, f"{item.plain} is set twice", [again])
+        seen.add(item.plain)
+
+
+def _without_alias(target: Target) -> tuple[Target, str]:
+    """The table of a row that is named by an Alias, and that; others as they are (A.3.2.6)."""
+    if target.table or target.parameter or not target.numbers or target.node.rows is None:
+        return target, ""
+    last = target.numbers[-1]
+    return (
+        (target, "")
+        if isinstance(last, int)
+        else (Target(target.path, target.node, target.numbers[:-1], table=True), last)
+    )
+
+
+def _refuse_taken(name: str, alias: str, rows: Iterable[Row]) -> None:
+    if alias and any(row.alias == alias for row in rows):
+        raise InvalidName(name, f"there is an instance [{alias}] already")
+
+
+@contextmanager
+def _called(items: Iterable[_Item]) -> Iterator[None]:
+    """A fault of a parameter names it as the request does."""
+    try:
+        yield
+    except Fault as fault:
+        names = {item.plain: item.name for item in items}
+        faults = [ParameterFault(names.get(p.name, p.name), p.code, p.text) for p in fault.parameters]
+        raise Fault(fault.code, fault.text, faults) from None
 
 
 def _try_table(view: View, template: str) -> None:
@@ -462,6 +575,8 @@ def _stage(items: list[_Item], staging: Staging) -> None:
                     FaultCode.INVALID_PARAMETER_TYPE, f"its type is {parameter.type_name}, not {item.type}"
                 )
             else:
+                if "[" in item.text and refers(parameter):
+                    item.text = by_number(row.view, item.text)
                 item.text = parameter.type.check(item.text)
                 if parameter.strong and not isinstance(parameter.source, Reference):
                     _check_reference(row.view, parameter, item.text)

@@ -85,11 +85,16 @@ class RowNumber(Source):
 class Own(Source):
     """A parameter the datamodel keeps itself."""
 
+    writable = True
+
     def __init__(self, path: str) -> None:
         self._path = path
 
     def read(self, row: Row) -> Any:
         return row.view.own.get(self._path)
+
+    def write(self, row: Row, text: str, staging: Staging) -> None:
+        staging.own[self._path] = text
 
 
 class Count(Source):
