@@ -247,7 +247,13 @@ def default_replies() -> dict[tuple[str, str], Any]:
             "memory": {"total": 268_435_456, "free": 104_857_600},
             "root": {"total": 20480, "free": 10240},
         },
-        ("service", "list"): lambda name="": {"dnsmasq": {"instances": {"cfg01411c": {"running": True}}}},
+        ("service", "list"): lambda name="": {
+            daemon: {"instances": {"instance1": {"running": True}}}
+            for daemon in ("dnsmasq", "odhcpd")
+            if name in ("", daemon)
+        },
+        ("dhcp", "ipv4leases"): {"device": {}},
+        ("dhcp", "ipv6leases"): {"device": {}},
         ("network.interface", "dump"): {
             "interface": [
                 _interface("loopback", "lo", "127.0.0.1", 8, "static"),

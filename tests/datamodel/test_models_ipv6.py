@@ -69,8 +69,42 @@ async def test_advertising_is_switched(advertising: Router, acs: Acs) -> None:
 
 
 async def test_without_options_odhcpd_decides(router: Router, acs: Acs) -> None:
+    router.set_uci("dhcp", CONFIG["dhcp"].replace("'12h'", "'12h'\n\toption ra 'disabled'"))
     values = await acs.get(SETTING)
     assert (values[f"{SETTING}Enable"], values[f"{SETTING}AdvOtherConfigFlag"]) == ("false", "true")
+
+
+async def test_a_section_that_advertises_nothing_is_no_row_until_one_is_made_for_it(
+    router: Router, acs: Acs
+) -> None:
+    """The new row moves into the section that its interface has already."""
+    table = "Device.RouterAdvertisement.InterfaceSetting."
+    assert (await acs.get(table)) == {}
+    row = f"{table}{(await acs.add(table)).instance_number}."
+    await acs.set_all({f"{row}Interface": "Device.IP.Interface.2", f"{row}Enable": "true"})
+    text = router.uci("dhcp")
+    assert text.count("config dhcp ") == 2
+    lan = text.partition("config dhcp 'lan'")[2].partition("config dhcp")[0]
+    assert "option ra 'server'" in lan
+    assert "option start '100'" in lan
+    assert (await acs.get(row))[f"{row}Status"] == "Enabled"
+    await acs.delete(row)
+    assert "option ra" not in router.uci("dhcp")
+    assert "option start '100'" in router.uci("dhcp")
+
+
+async def test_all_advertising_pauses_and_comes_back(advertising: Router, acs: Acs) -> None:
+    server = "Device.RouterAdvertisement.Enable"
+    assert (await acs.get(server))[server] == "true"
+    await acs.set_all({server: "false"})
+    values = await acs.get("Device.RouterAdvertisement.")
+    assert (values[server], values[f"{SETTING}Enable"], values[f"{SETTING}Status"]) == (
+        "false", "true", "Disabled",
+    )  # fmt: skip
+    assert "option ra 'disabled'" in advertising.uci("dhcp")
+    await acs.set_all({server: "true"})
+    assert "option ra 'server'" in advertising.uci("dhcp")
+    assert "ra_paused" not in advertising.uci("dhcp")
 
 
 async def test_a_dhcpv6_client(router: Router, acs: Acs) -> None:

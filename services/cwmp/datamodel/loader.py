@@ -370,7 +370,7 @@ class _Builder:
             case "ubus":
                 return tables.ReplyRows(self._context(_text(spec["ubus"]), scope), spec.get("key", ""), where)
             case "keys":
-                return tables.FixedRows(spec["keys"], where)
+                return tables.FixedRows(spec["keys"], where, numbered=bool(spec.get("numbered")))
             case "service":
                 return tables.OwnedRows(_text(spec["service"]), node.template, where)
             case "directory":

@@ -84,7 +84,7 @@ class SectionRows(RowSource):
     """Every section of one type is a row; its name is the key.
 
     A section may serve several tables. With `forget` a row is deleted by setting these options ("" deletes one);
-    the section goes too where nothing but those and `bare` are left of it.
+    the section goes too where nothing but those and `bare` (options, or ``option=value``) is left of it.
     """
 
     creates = True
@@ -123,7 +123,10 @@ class SectionRows(RowSource):
     def remove(self, row: Row, staging: Staging) -> None:
         if row.section is None:
             raise ValueFault("not a section")
-        if self._forget is None or row.section.options.keys() <= self._forget.keys() | self._bare:
+        if self._forget is None or all(
+            option in self._forget or {option, f"{option}={value}"} & self._bare
+            for option, value in row.section.options.items()
+        ):
             staging.delete_section(self.package, row.section)
             return
         for option, value in self._forget.items():
@@ -211,11 +214,15 @@ class OwnedRows(RowSource):
 
 
 class FixedRows(RowSource):
-    """Always the same rows, where the row around them meets the conditions."""
+    """Always the same rows, where the row around them meets the conditions. `numbered`: the keys are numbers, and
+    nothing is kept of them."""
 
-    def __init__(self, keys: Sequence[str], conditions: Sequence[Condition] = ()) -> None:
+    def __init__(
+        self, keys: Sequence[str], conditions: Sequence[Condition] = (), *, numbered: bool = False
+    ) -> None:
         super().__init__()
         self._keys = tuple(keys)
+        self.numbered = numbered
         self._around = conditions
 
     def there(self, parent: Row) -> list[There]:

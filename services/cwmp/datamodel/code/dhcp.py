@@ -80,9 +80,37 @@ def _read_mask(row: Row) -> str | None:
     return option(row, "netmask") or (None if found is None else str(found.netmask))
 
 
+def _write_mask(row: Row, text: str, staging: Staging) -> None:
+    """dnsmasq takes the interface's where it is told none."""
+    found = _interface(row)
+    if text == _read_mask(row):
+        return
+    try:
+        ipaddress.IPv4Network(f"0.0.0.0/{text}")
+    except ValueError:
+        raise ValueFault("not a netmask") from None
+    own = "" if found is None else str(found.netmask)
+    set_option(row, "dhcp", "netmask", "" if text == own else text, staging)
+
+
+def _read_reserved(row: Row) -> list[str]:
+    found = _interface(row)
+    sections = row.view.snapshot.package("dhcp").of_type("host")
+    addresses = [str(s.options.get("ip", "")) for s in sections]
+    return [a for a in addresses if found is not None and _is_in(a, found.network)][:32]
+
+
+def _is_in(text: str, network: ipaddress.IPv4Network) -> bool:
+    try:
+        return ipaddress.IPv4Address(text) in network
+    except ValueError:
+        return False
+
+
 minimum = Computed(lambda row: _address(row, _first(row)), _write_minimum, *_NEEDS)
 maximum = Computed(lambda row: _address(row, _last(row)), _write_maximum, *_NEEDS)
-mask = Computed(_read_mask, None, *_NEEDS)
+mask = Computed(_read_mask, _write_mask, *_NEEDS)
+reserved = Computed(_read_reserved, None, *_NEEDS)
 
 
 def _option(code: int, *, own_address: bool) -> Computed:
