@@ -29,7 +29,7 @@ MakeTls = Callable[[], "ssl.SSLContext"]
 Sink = Callable[[bytes | bytearray | memoryview], None]
 
 _RECEIVE_BYTES = 64 * 1024
-_BUFFER_BYTES = 256 * 1024
+_BUFFER_BYTES = 1024 * 1024
 _SEND_BYTES = 64 * 1024
 _MAX_HEADER_BYTES = 32 * 1024
 _MAX_INFORMATIONAL = 16
