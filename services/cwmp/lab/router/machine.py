@@ -84,7 +84,9 @@ class Router:
 
     def __init__(self, directory: Path, options: Options, report: Callable[[str], None]) -> None:
         self.paths: Paths = sandbox.paths_of(directory)
-        self._factory = {**_IDENTITY, "connection_request_port": str(_free_port()), **options.cwmp}
+        port = str(_free_port())
+        ports = {"connection_request_port": port, "udp_connection_request_port": port}
+        self._factory = {**_IDENTITY, **ports, **options.cwmp}
         self.log = directory / "log"
         self.boots = 0
         self.told: Counter[str] = Counter()  # how often procd was told that a package changed
