@@ -173,6 +173,10 @@ class Acs:
         found: list[DUStateChange] = (await self.peers.request(GET_DU_CHANGES, Empty())).changes
         return found
 
+    async def heard(self) -> None:
+        """Wait until something is told."""
+        await self._heard.wait()
+
     async def completed(self) -> DUStateChange:
         """Wait for a change that is done, and confirm it."""
         with trio.fail_after(30):

@@ -70,7 +70,8 @@ class Door:
 
     async def run(self) -> None:
         """Go on with what an earlier process began, and notice what others change."""
-        if self._changes.load().get("changes") or self._catalog.load().get("wanted"):
+        unfinished = self._changes.load().get("changes") or self._catalog.load().get("wanted")
+        if unfinished or (self._runtime.paths.run_dir / "modules").exists():
             await self._manager()
         while True:
             await self._notice()

@@ -11,7 +11,7 @@ from typing import Any
 
 import trio
 
-from cwmp.contract import Fault, FaultCode, ParameterFault
+from cwmp.contract import Fault, ParameterFault
 from cwmp.contract.firmware import DU_CHANGED, ChangeDUState, ChangeId, DUOperation, DUStateChanges
 from cwmp.firmware.exchange import Place
 from cwmp.firmware.modules import catalog as catalogs
@@ -83,7 +83,10 @@ class Manager:
         return self._store.changes.current() is None and not self._store.catalog.wanted
 
     async def run(self) -> None:
-        """Carry out what is asked for, until cancelled."""
+        """Carry out what is asked for, until cancelled. What an earlier process had begun comes to its end first."""
+        if self._backend is not None and self._store.changes.current() is not None:
+            await self._backend.settle()
+        self._clear()
         await self._worker.run()
 
     # -- what the session asks --------------------------------------------------------------------------------
@@ -182,7 +185,6 @@ class Manager:
     @asynccontextmanager
     async def _bringing(self) -> AsyncIterator[Bring]:
         """A place for files, which goes with them."""
-        self._clear()
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
         async def bring(source: Place, suffix: str) -> Path:
@@ -233,11 +235,6 @@ class Manager:
             self._log.error("the ACS will not hear of it: %s", fault.text)
         else:
             await self._tell(change.id)
-
-
-def not_recorded(error: OSError) -> Fault:
-    """What a request that cannot be made durable is answered."""
-    return Fault(FaultCode.INTERNAL_ERROR, f"it could not be recorded durably: {error.strerror}")
 
 
 def _described(task: Task) -> dict[str, Any]:

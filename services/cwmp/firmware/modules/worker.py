@@ -104,8 +104,6 @@ class Worker:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        if self._backend is not None and self._store.changes.current() is not None:
-            await self._backend.settle()
         while True:
             self._changed = trio.Event()
             try:
