@@ -117,7 +117,10 @@ class Manager:
 
     async def parameters(self) -> dict[str, str]:
         """All of ``Device.SoftwareModules.``. Raises Fault, OSError."""
-        inventory = await self._worker.see()
+        wanted = None
+        while wanted != self._store.catalog.wanted:  # else a state came about while we were looking elsewhere
+            wanted = self._store.catalog.wanted
+            inventory = await self._worker.see()
         return parameters.parameters(self._store.catalog, inventory)
 
     async def set(self, values: Mapping[str, str], *, check_only: bool) -> list[ParameterFault]:
