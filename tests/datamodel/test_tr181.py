@@ -130,5 +130,4 @@ def test_objects_are_tables_where_the_standard_says_so(
 def test_forced_inform_parameters_are_there(standard: tuple[dict[str, Any], dict[str, Any]]) -> None:
     items, _ = standard
     forced = {path for path, item in items.items() if item.get("forcedInform")}
-    forced.remove("Device.ManagementServer.AliasBasedAddressing")  # only with alias-based addressing
     assert {path for path, parameter in declared().items() if parameter.inform} == forced

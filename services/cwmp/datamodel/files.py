@@ -11,11 +11,10 @@ import glob
 import os
 import re
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import trio
 
 from cwmp.runtime import Paths
 
@@ -32,7 +31,7 @@ _DIGITS = re.compile(r"(\d+)")
 class Files:
     """`readers` by the kind of `Need` they serve, given its name; OSError where what is there cannot be read."""
 
-    def __init__(self, paths: Paths, clock: Callable[[], float] = trio.current_time) -> None:
+    def __init__(self, paths: Paths, clock: Callable[[], float] = time.monotonic) -> None:
         self._paths = paths
         self._clock = clock
         self._samples: dict[str, list[tuple[float, str]]] = {}
