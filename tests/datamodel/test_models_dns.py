@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.datamodel.support import CONFIG, Acs, Router
 
+from cwmp.contract import Fault
+
 RESOLV = """# Interface lan
 nameserver 192.168.1.53
 # Interface wan
@@ -57,3 +59,45 @@ async def test_the_relay_is_switched_by_its_port(resolving: Router, acs: Acs) ->
     assert (values[f"{RELAY}Enable"], values[f"{RELAY}Status"]) == ("false", "Disabled")
     await acs.set(**{f"{RELAY}Enable": "true"})
     assert "option port '53'" in resolving.uci("dhcp")
+
+
+async def test_a_server_that_the_relay_is_told(resolving: Router, acs: Acs) -> None:
+    table = f"{RELAY}Forwarding."
+    row = f"{table}{(await acs.add(table)).instance_number}."
+    with pytest.raises(Fault):
+        await acs.set_all({f"{row}Enable": "true"})
+    await acs.set_all({f"{row}DNSServer": "192.0.2.7", f"{row}Interface": "Device.IP.Interface.3"})
+    assert "list disabled_server '192.0.2.7@eth0'" in resolving.uci("dhcp")
+    await acs.set_all({f"{row}Enable": "true"})
+    assert "list server '192.0.2.7@eth0'" in resolving.uci("dhcp")
+    assert "disabled_server" not in resolving.uci("dhcp")
+    values = await acs.get(row)
+    assert [values[f"{row}{name}"] for name in ("DNSServer", "Interface", "Type", "Status")] == [
+        "192.0.2.7", "Device.IP.Interface.3", "Static", "Enabled",
+    ]  # fmt: skip
+    await acs.set_all({f"{row}Interface": "", f"{row}DNSServer": "2001:db8::7"})
+    assert "list server '2001:db8::7'" in resolving.uci("dhcp")
+    await acs.delete(row)
+    assert "2001:db8::7" not in resolving.uci("dhcp")
+
+
+async def test_a_server_that_was_learned_stays_as_it_is(resolving: Router, acs: Acs) -> None:
+    row = f"{RELAY}Forwarding.2."
+    await acs.set_all({f"{row}Enable": "true", f"{row}DNSServer": "192.0.2.53"})
+    for values in ({f"{row}Enable": "false"}, {f"{row}DNSServer": "192.0.2.8"}, {f"{row}Interface": ""}):
+        with pytest.raises(Fault) as caught:
+            await acs.set_all(values)
+        assert "wan has learned it" in caught.value.parameters[0].text
+    with pytest.raises(Fault):
+        await acs.delete(row)
+
+
+async def test_servers_of_single_domains_are_no_rows(router: Router, acs: Acs) -> None:
+    servers = "\tlist server '/example.org/192.0.2.9'\n\tlist server '192.0.2.7#5353'\n"
+    router.set_uci("dhcp", CONFIG["dhcp"].replace("'lan'\n\nconfig", f"'lan'\n{servers}\nconfig", 1))
+    values = await acs.get(f"{RELAY}Forwarding.")
+    assert values[f"{RELAY}Forwarding.1.DNSServer"] == "192.0.2.7"
+    assert not [n for n in values if ".Forwarding.2." in n]
+    await acs.set_all({f"{RELAY}Forwarding.1.DNSServer": "192.0.2.8"})
+    assert "list server '192.0.2.8#5353'" in router.uci("dhcp")
+    assert "list server '/example.org/192.0.2.9'" in router.uci("dhcp")

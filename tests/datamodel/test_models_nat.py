@@ -45,16 +45,39 @@ async def test_a_zone_stands_under_its_first_network(nat: Router, acs: Acs) -> N
     values = await acs.get(f"{NAT}InterfaceSetting.")
     wan = (await acs.get("Device.IP.Interface."))["Device.IP.Interface.3.Name"]
     assert wan == "wan"
-    assert values[f"{NAT}InterfaceSetting.1.Enable"] == "false"
-    assert values[f"{NAT}InterfaceSetting.1.Status"] == "Disabled"
-    assert values[f"{NAT}InterfaceSetting.2.Interface"] == "Device.IP.Interface.3"
-    assert values[f"{NAT}InterfaceSetting.2.Status"] == "Enabled"
+    assert values[f"{NAT}InterfaceSetting.1.Interface"] == "Device.IP.Interface.3"
+    assert values[f"{NAT}InterfaceSetting.1.Status"] == "Enabled"
+    assert not [name for name in values if name.startswith(f"{NAT}InterfaceSetting.2.")]  # lan says nothing
 
 
 async def test_masquerading_is_switched(nat: Router, acs: Acs) -> None:
-    await acs.set(**{f"{NAT}InterfaceSetting.2.Enable": "false"})
-    assert (await acs.get(f"{NAT}InterfaceSetting.2."))[f"{NAT}InterfaceSetting.2.Status"] == "Disabled"
+    await acs.set(**{f"{NAT}InterfaceSetting.1.Enable": "false"})
+    assert (await acs.get(f"{NAT}InterfaceSetting.1."))[f"{NAT}InterfaceSetting.1.Status"] == "Disabled"
     assert "option masq '0'" in nat.uci("firewall")
+
+
+async def test_masquerading_of_a_zone_that_is_there(nat: Router, acs: Acs) -> None:
+    """The new row moves into the zone of its interface; deleted, it leaves the zone."""
+    row = f"{NAT}InterfaceSetting.{(await acs.add(f'{NAT}InterfaceSetting.')).instance_number}."
+    assert nat.uci("firewall").count("config zone") == 3
+    await acs.set_all({f"{row}Interface": "Device.IP.Interface.2", f"{row}Enable": "true"})
+    assert nat.uci("firewall").count("config zone") == 2
+    assert nat.uci("firewall").count("option masq '1'") == 2
+    values = await acs.get(row)
+    assert (values[f"{row}Interface"], values[f"{row}Status"]) == ("Device.IP.Interface.2", "Enabled")
+    await acs.delete(row)
+    assert nat.uci("firewall").count("option masq '1'") == 1
+    assert nat.uci("firewall").count("config zone") == 2
+
+
+async def test_masquerading_of_an_interface_without_zone(nat: Router, acs: Acs) -> None:
+    row = f"{NAT}InterfaceSetting.{(await acs.add(f'{NAT}InterfaceSetting.')).instance_number}."
+    await acs.set_all({f"{row}Interface": "Device.IP.Interface.1", f"{row}Enable": "true"})
+    zone = nat.uci("firewall").rpartition("config zone")[2]
+    assert "option name 'loopback'" in zone
+    assert "list network 'loopback'" in zone
+    with pytest.raises(Fault):
+        await acs.set_all({f"{row}Interface": "Device.IP.Interface.3"})  # in the zone wan, which has a row
 
 
 async def test_a_redirect_is_a_port_mapping(nat: Router, acs: Acs) -> None:

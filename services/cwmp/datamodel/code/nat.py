@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _FIREWALL = Need("uci", "firewall")
 _NETWORK = Need("uci", "network")
+_INTERFACES = "Device.IP.Interface.{i}."
 _PORTS = re.compile(r"(\d{1,5})(?:[-:](\d{1,5}))?", re.ASCII)
 _FALSE = frozenset({"0", "off", "no", "false", "disabled"})
 
@@ -35,11 +36,36 @@ def _read_zone(row: Row) -> str | None:
 
 def _read_first_network(row: Row) -> str:
     """The interface that stands for the zone: the first of its networks that there is."""
-    rows = row.view.by("Device.IP.Interface.{i}.", "")
+    rows = row.view.by(_INTERFACES, "")
     for name in _networks(row.section) if row.section is not None else ():
         if name in rows:
             return rows[name].path[:-1]
     return ""
+
+
+def _write_first_network(row: Row, text: str, staging: Staging) -> None:
+    """A zone made a moment ago moves into the zone that has the network, or becomes the zone of its name."""
+    if row.section is None or text == _read_first_network(row):
+        return
+    own, networks = row.section, _networks(row.section)
+    if not text:
+        staging.set_option("firewall", own, "network", networks[1:])
+        return
+    name = next((n for n, r in row.view.by(_INTERFACES, "").items() if r.path == f"{text}."), "")
+    if not name:
+        raise ValueFault(f"{text} is no IP interface")
+    zones = row.view.snapshot.package("firewall").of_type("zone")
+    other = next((z for z in zones if name in _networks(z) and z is not own), None)
+    new = not own.options.get("name")
+    if other is not None and (other.options.get("masq") or not new):
+        raise ValueFault(f"{name} is in the zone {other.options.get('name')}")
+    if other is not None:
+        staging.set_option("firewall", other, "masq", own.options.get("masq", "0"))
+        staging.adopt(row, "firewall", other)
+        return
+    if new:
+        staging.set_option("firewall", own, "name", re.sub("[^A-Za-z0-9_]", "_", name))
+    staging.set_option("firewall", own, "network", [name, *(n for n in networks[1:] if n != name)])
 
 
 def _is_on(row: Row, name: str, default: str) -> bool:
@@ -95,7 +121,7 @@ def _write_internal(row: Row, text: str, staging: Staging) -> None:
 
 
 zone = Computed(_read_zone, None, _FIREWALL)
-first_network = Computed(_read_first_network, None, _FIREWALL, _NETWORK)
+first_network = Computed(_read_first_network, _write_first_network, _FIREWALL, _NETWORK)
 setting_status = Computed(_read_setting_status, None, _FIREWALL)
 mapping_status = Computed(_read_mapping_status, None, _FIREWALL)
 external_port = Computed(lambda row: _range(row, "src_dport")[0], _write_external, _FIREWALL)
