@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from cwmp.cli import diag
+from cwmp.cli import diag, transfers
 from ubuskit import DEFAULT_SOCKET
 
 _EXAMPLES = """\
@@ -28,6 +28,7 @@ examples:
   cwmp add Device.DHCPv4.Server.Pool.          a new row; prints its path
   cwmp del Device.DHCPv4.Server.Pool.2.
   cwmp diag ping 192.0.2.1                     a test from this router; also traceroute, nslookup, download ...
+  cwmp transfers follow                        files on their way, with a bar; also cancel ID, confirm ID
   cwmp model explain Device.WiFi.SSID.1.SSID   where it comes from, its value, who is told of a new one
   cwmp model lint Mine.toml                    the mistakes in a mapping file
   cwmp --json get Device.DeviceInfo. | jq .
@@ -104,6 +105,7 @@ def parser(environ: Mapping[str, str] = os.environ) -> argparse.ArgumentParser:
     delete = commands.add_parser("del", parents=[common], help="delete a row of a table")
     delete.add_argument("object", metavar="OBJECT", help="the row's path, ending in a dot")
     diag.add_parser(commands, common)
+    transfers.add_parser(commands, common)
     model = commands.add_parser(
         "model", parents=[common], help="what parameters are bound to; check mapping files"
     )

@@ -16,6 +16,7 @@
 | del      | cwmp.datamodel ``del{object}``    | ``{status}``                                     |
 | model explain | cwmp.datamodel ``describe{path}``, then ``get`` | any table                     |
 | diag     | cwmp.diagnostics ``run{type, args}`` | ``{state, results, why}``                     |
+| transfers | cwmp.firmware ``status``, ``cancel``, ``confirm``, ``download``, ``upload`` | see `transfers` |
 
 `check` is by itself (`check`), but for ``--inform``; so are `model lint` and `model coverage`.
 `next` is the page to ask for next. A reply with ``fault`` is a refusal.
@@ -38,6 +39,7 @@ from cwmp.cli.diag import DIAGNOSTICS, diag
 from cwmp.cli.history import history
 from cwmp.cli.model import OFFLINE, explain, offline
 from cwmp.cli.trace import trace
+from cwmp.cli.transfers import transfers
 from cwmp.contract.faults import Fault
 from ubuskit.blocking import BlockingClient
 from ubuskit.errors import ConnectionFailed, UbusError
@@ -225,5 +227,6 @@ _COMMANDS: Mapping[str, Callable[[Bus, argparse.Namespace], tuple[Any, Iterator[
     "add": _add,
     "del": _del,
     "diag": diag,
+    "transfers": transfers,
     "model": explain,
 }
