@@ -107,3 +107,133 @@ async def test_a_route_is_created_filled_and_deleted(routed: Router, acs: Acs) -
     assert "option interface 'lan'" in section
     await acs.delete(path)
     assert (await acs.get(ROUTER))[f"{ROUTER}IPv4ForwardingNumberOfEntries"] == "3"
+
+
+ROUTES6 = """
+config route6
+	option interface 'lan'
+	option target '2001:db8:f::/48'
+	option gateway 'fe80::9'
+	option metric '7'
+"""
+TABLE6 = f"{ROUTER}IPv6Forwarding."
+
+
+@pytest.fixture
+def advertised(routed: Router) -> Router:
+    wan6 = "\nconfig interface 'wan6'\n\toption device 'eth0'\n\toption proto 'dhcpv6'\n"
+    routed.set_uci("network", CONFIG["network"] + ROUTES + ROUTES6 + wan6)
+    routed.replies["network.interface", "dump"]["interface"].append(
+        {
+            "interface": "wan6",
+            "up": True,
+            "proto": "dhcpv6",
+            "l3_device": "eth0",
+            "route": [
+                {"target": "::", "mask": 0, "nexthop": "fe80::1", "metric": 512, "valid": 1800},
+                {"target": "2001:db8:a::", "mask": 48, "nexthop": "fe80::2", "metric": 384, "valid": 600},
+            ],
+        }
+    )
+    routed.replies["network.interface", "dump"]["interface"][2]["route"] = [
+        {"target": "0.0.0.0", "mask": 0, "nexthop": "192.0.2.1", "source": "192.0.2.33/32"}
+    ]
+    return routed
+
+
+async def test_routes_that_came_with_an_interface(advertised: Router, acs: Acs) -> None:
+    values = await acs.get(ROUTER)
+    assert values[f"{ROUTER}IPv4ForwardingNumberOfEntries"] == "4"
+    expected = {
+        "DestIPAddress": "0.0.0.0",
+        "DestSubnetMask": "0.0.0.0",
+        "GatewayIPAddress": "192.0.2.1",
+        "Interface": "Device.IP.Interface.3",
+        "Origin": "DHCPv4",
+        "StaticRoute": "false",
+        "Status": "Enabled",
+        "Enable": "true",
+    }
+    assert {name: values[f"{TABLE}4.{name}"] for name in expected} == expected
+    for name, value in ("GatewayIPAddress", "192.0.2.9"), ("Enable", "false"):
+        with pytest.raises(Fault):
+            await acs.set(**{f"{TABLE}4.{name}": value})
+    with pytest.raises(Fault):
+        await acs.delete(f"{TABLE}4.")
+
+
+async def test_ipv6_routes(advertised: Router, acs: Acs) -> None:
+    values = await acs.get(ROUTER)
+    expected = {
+        "1.DestIPPrefix": "2001:db8:f::/48",
+        "1.NextHop": "fe80::9",
+        "1.Interface": "Device.IP.Interface.2",
+        "1.ForwardingMetric": "7",
+        "1.Origin": "Static",
+        "1.Status": "Error",
+        "2.DestIPPrefix": "::/0",
+        "2.Origin": "RA",
+        "2.Interface": "Device.IP.Interface.4",
+        "3.DestIPPrefix": "2001:db8:a::/48",
+    }
+    assert {name: values[f"{TABLE6}{name}"] for name in expected} == expected
+    path = f"{TABLE6}{(await acs.add(TABLE6)).instance_number}."
+    await acs.set_all(
+        {
+            f"{path}DestIPPrefix": "2001:DB8:E::/48",
+            f"{path}NextHop": "fe80:0::8",
+            f"{path}Interface": "Device.IP.Interface.2",
+            f"{path}Enable": "true",
+        }
+    )
+    section = advertised.uci("network").rpartition("config route6")[2]
+    for line in "target '2001:db8:e::/48'", "gateway 'fe80::8'", "interface 'lan'":
+        assert f"option {line}" in section
+    for name, value in ("DestIPPrefix", "2001:db8::1/48"), ("NextHop", "192.0.2.1"):
+        with pytest.raises(Fault):
+            await acs.set(**{f"{path}{name}": value})
+
+
+async def test_what_routers_advertise(advertised: Router, acs: Acs) -> None:
+    setting = "Device.Routing.RouteInformation.InterfaceSetting."
+    values = await acs.get("Device.Routing.RouteInformation.")
+    expected = {
+        "Interface": "Device.IP.Interface.4",
+        "SourceRouter": "fe80::2",
+        "PreferredRouteFlag": "High",
+        "Prefix": "2001:db8:a::/48",
+        "Status": "ForwardingEntryCreated",
+    }
+    assert {name: values[f"{setting}1.{name}"] for name in expected} == expected
+    assert f"{setting}2.Prefix" not in values  # the default route is none
+
+
+async def test_another_routing_table(routed: Router, acs: Acs) -> None:
+    routers = "Device.Routing.Router."
+    router = f"{routers}{(await acs.add(routers)).instance_number}."
+    table = f"{router}IPv4Forwarding."
+    path = f"{table}{(await acs.add(table)).instance_number}."
+    await acs.set_all({f"{path}DestIPAddress": "10.9.0.0", f"{path}DestSubnetMask": "255.255.0.0"})
+    section = routed.uci("network").rpartition("config route")[2]
+    assert "option table '100" in section
+    values = await acs.get(routers)
+    assert values[f"{path}DestIPAddress"] == "10.9.0.0"
+    assert values[f"{ROUTER}IPv4ForwardingNumberOfEntries"] == "3"
+    with pytest.raises(Fault):
+        await acs.delete(ROUTER)
+    await acs.delete(router)
+    assert "config router" not in routed.uci("network")
+    assert "10.9.0.0" not in routed.uci("network")
+
+
+async def test_rip_is_off_where_nobody_speaks_it(router: Router, acs: Acs) -> None:
+    rip = "Device.Routing.RIP."
+    values = await acs.get(rip)
+    assert (values[f"{rip}Enable"], values[f"{rip}InterfaceSettingNumberOfEntries"]) == ("false", "0")
+    with pytest.raises(Fault):
+        await acs.set(**{f"{rip}Enable": "true"})
+    with pytest.raises(Fault):
+        await acs.add(f"{rip}InterfaceSetting.")
+    router.set_uci("rip", "config rip 'rip'\n\toption modes 'Both'\n")
+    await acs.set(**{f"{rip}Enable": "true"})
+    assert "option enabled '1'" in router.uci("rip")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cwmp.datamodel.staging import Staging
     from cwmp.datamodel.tree import Row
 
+IP = "Device.IP.Interface.{i}."
 PORTS = "Device.Ethernet.Interface.{i}."
 LINKS = "Device.Ethernet.Link.{i}."
 VLANS = "Device.Ethernet.VLANTermination.{i}."
