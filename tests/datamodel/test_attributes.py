@@ -43,7 +43,7 @@ async def test_defaults(acs: Acs) -> None:
     assert set(found) == set(await acs.get(""))
 
 
-async def test_what_is_set_reads_back_and_later_entries_win(acs: Acs) -> None:
+async def test_p24_what_is_set_reads_back_and_later_entries_win(acs: Acs) -> None:
     await acs.peers.request(
         dm.SET_ATTRIBUTES,
         dm.SetAttributes(
@@ -62,7 +62,7 @@ async def test_what_is_set_reads_back_and_later_entries_win(acs: Acs) -> None:
     assert await acs.attributes(SSID) == {SSID: (2, "")}
 
 
-async def test_a_refusal_changes_nothing(acs: Acs) -> None:
+async def test_p24_a_refusal_changes_nothing(acs: Acs) -> None:
     before = await acs.attributes("")
     assert await fault_of(acs.notify(2, SSID, SENT)) == 9009
     assert await fault_of(acs.notify(2, SSIDS)) == 9009
@@ -84,7 +84,7 @@ async def test_what_is_always_active_stays_so_and_what_is_active_at_first_can_be
     }
 
 
-async def test_they_outlive_the_service_and_an_alias_and_go_with_the_row(
+async def test_p24_they_outlive_the_service_and_an_alias_and_go_with_the_row(
     alone: Acs, start_datamodel: StartDatamodel, paths: Paths
 ) -> None:
     runtime = await start_datamodel()

@@ -43,7 +43,7 @@ async def changes(acs: Acs, *events: str) -> dict[str, str]:
     return changed
 
 
-async def test_passive_ones_wait_for_the_next_inform(acs: Acs, router: Router, session: Owner) -> None:
+async def test_p25_passive_ones_wait_for_the_next_inform(acs: Acs, router: Router, session: Owner) -> None:
     await acs.notify(1, EXAMPLE, SSID)
     assert await changes(acs) == {}
     example(router, "edited")
@@ -62,7 +62,7 @@ async def test_an_inform_that_is_not_answered_is_told_again(acs: Acs, router: Ro
     assert EXAMPLE in (await acs.inform("1 BOOT")).names
 
 
-async def test_active_ones_ask_for_a_session_once(
+async def test_p25_active_ones_ask_for_a_session_once(
     acs: Acs, router: Router, session: Owner, client: Client
 ) -> None:
     await acs.notify(2, EXAMPLE, SSID)
@@ -80,7 +80,7 @@ async def test_active_ones_ask_for_a_session_once(
     await session.wait_raised(2)
 
 
-async def test_a_value_that_is_what_it_was_again_is_told(
+async def test_p27_a_value_that_is_what_it_was_again_is_told(
     acs: Acs, router: Router, session: Owner, client: Client
 ) -> None:
     await acs.notify(2, EXAMPLE)
@@ -91,7 +91,7 @@ async def test_a_value_that_is_what_it_was_again_is_told(
     assert await changes(acs) == {EXAMPLE: "factory"}
 
 
-async def test_what_the_acs_changes_is_no_news(acs: Acs, session: Owner, client: Client) -> None:
+async def test_p26_what_the_acs_changes_is_no_news(acs: Acs, session: Owner, client: Client) -> None:
     await acs.notify(2, EXAMPLE, SSID, PASSWORD, HOSTNAME, COUNT)
     await acs.set_all({EXAMPLE: "set", SSID: "set", PASSWORD: "set and secret", HOSTNAME: "set"})
     await acs.add("Device.WiFi.SSID.")
@@ -113,7 +113,7 @@ async def test_what_others_changed_before_the_acs_did_something_else_is_told(
     assert await changes(acs) == {}
 
 
-async def test_nothing_is_asked_while_a_session_runs(acs: Acs, router: Router, session: Owner) -> None:
+async def test_p25_nothing_is_asked_while_a_session_runs(acs: Acs, router: Router, session: Owner) -> None:
     await acs.notify(2, EXAMPLE)
     await acs.session(True)
     example(router, "edited")

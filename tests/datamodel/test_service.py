@@ -105,7 +105,7 @@ async def test_wildcards_are_for_reading_only(acs: Acs) -> None:
         assert (await fault_of(refused)).code == 9005
 
 
-async def test_secrets_read_as_nothing(acs: Acs) -> None:
+async def test_p43_secrets_read_as_nothing(acs: Acs) -> None:
     values = await acs.get("Device.")
     assert values["Device.ManagementServer.Password"] == ""
     assert values["Device.WiFi.AccessPoint.1.Security.KeyPassphrase"] == ""
@@ -232,7 +232,7 @@ async def test_a_package_that_is_not_there_has_no_rows(acs: Acs, router: Router)
 # GetParameterNames: the five forms (TR-069a6 A.3.2.3)
 
 
-async def test_names_of_everything(acs: Acs) -> None:
+async def test_p21_names_of_everything(acs: Acs) -> None:
     names = await acs.names("", False)
     values = await acs.get("")
     assert names["Device."] is False
@@ -246,11 +246,11 @@ async def test_names_of_everything(acs: Acs) -> None:
     assert "Device.Hosts.Host.2." in names
 
 
-async def test_names_of_everything_next_level(acs: Acs) -> None:
+async def test_p21_names_of_everything_next_level(acs: Acs) -> None:
     assert await acs.names("", True) == {"Device.": False}
 
 
-async def test_names_of_an_object(acs: Acs) -> None:
+async def test_p21_names_of_an_object(acs: Acs) -> None:
     every = await acs.names("", False)
     assert await acs.names(LAN, False) == {n: w for n, w in every.items() if n.startswith(LAN)}
     assert await acs.names("Device.WiFi.SSID.", False) == {
@@ -258,7 +258,7 @@ async def test_names_of_an_object(acs: Acs) -> None:
     }
 
 
-async def test_names_of_the_next_level(acs: Acs) -> None:
+async def test_p21_names_of_the_next_level(acs: Acs) -> None:
     assert await acs.names("Device.WiFi.", True) == {
         "Device.WiFi.RadioNumberOfEntries": False,
         "Device.WiFi.SSIDNumberOfEntries": False,
@@ -272,7 +272,7 @@ async def test_names_of_the_next_level(acs: Acs) -> None:
     }
 
 
-async def test_names_of_a_parameter(acs: Acs) -> None:
+async def test_p21_names_of_a_parameter(acs: Acs) -> None:
     assert await acs.names(SSID, False) == {SSID: True}
     assert (await fault_of(acs.names(SSID, True))).code == 9003
 
@@ -290,7 +290,7 @@ async def inform(acs: Acs, *events: str) -> dm.Inform:
     return await acs.peers.request(dm.GET_INFORM, dm.GetInform(list(events)))
 
 
-async def test_inform_has_identity_and_forced_parameters(acs: Acs) -> None:
+async def test_p01_inform_has_identity_and_forced_parameters(acs: Acs) -> None:
     found = await inform(acs, "0 BOOTSTRAP", "1 BOOT")
     assert (found.manufacturer, found.oui, found.product_class, found.serial_number) == (
         "Example",
@@ -310,7 +310,7 @@ async def test_inform_has_identity_and_forced_parameters(acs: Acs) -> None:
     assert found.value_change is False
 
 
-async def test_what_the_acs_sets_is_no_value_change(acs: Acs) -> None:
+async def test_p26_what_the_acs_sets_is_no_value_change(acs: Acs) -> None:
     await acs.peers.request(dm.INFORMED, dm.Informed((await inform(acs, "2 PERIODIC")).token))
     await acs.set_all({"Device.DeviceInfo.ProvisioningCode": "a"}, "key-1")
     found = await inform(acs, "2 PERIODIC")

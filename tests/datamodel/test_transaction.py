@@ -171,7 +171,7 @@ def _restore(files: Router) -> Callable[[], None]:
     return restore
 
 
-def test_set_is_all_or_nothing(files: Router) -> None:
+def test_p42_set_is_all_or_nothing(files: Router) -> None:
     restore = _restore(files)
     steps = _count(files.paths, _set)
     assert steps > 20
@@ -219,7 +219,7 @@ def test_taking_back_is_all_or_nothing(files: Router) -> None:
     assert seen == {"", "new"}
 
 
-def test_add_happens_once_however_often_it_is_asked_for(files: Router) -> None:
+def test_p42_add_happens_once_however_often_it_is_asked_for(files: Router) -> None:
     restore = _restore(files)
     steps = _count(files.paths, _add)
     for at in range(1, steps + 1):

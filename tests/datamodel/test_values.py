@@ -31,7 +31,7 @@ from cwmp.datamodel.types import TypeFault, ValueFault
         ("Alias", ["", "cpe-1", "a_B"], ["1a", "a b", "a" * 65]),
     ],
 )  # fmt: skip
-def test_what_a_type_takes(spec: str, good: list[str], bad: list[str]) -> None:
+def test_p44_what_a_type_takes(spec: str, good: list[str], bad: list[str]) -> None:
     kind = types.parse(spec)
     for text in good:
         kind.check(text)

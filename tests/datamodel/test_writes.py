@@ -47,7 +47,7 @@ async def test_values_are_set_and_seen_at_once(acs: Acs, router: Router) -> None
     assert "option ipaddr '192.168.9.1'" in router.uci("network")
 
 
-async def test_every_fault_is_reported_and_nothing_changes(acs: Acs, router: Router) -> None:
+async def test_p18_every_fault_is_reported_and_nothing_changes(acs: Acs, router: Router) -> None:
     before = {name: router.uci(name) for name in ("wireless", "network", "dhcp", "mypackage")}
     wrong = {
         "Device.Nothing": 9005,
@@ -78,7 +78,7 @@ async def test_every_fault_is_reported_and_nothing_changes(acs: Acs, router: Rou
     assert (await acs.get(EXAMPLE, KEY)) == {EXAMPLE: "factory", KEY: ""}
 
 
-async def test_a_name_given_twice_refuses_all(acs: Acs) -> None:
+async def test_p19_a_name_given_twice_refuses_all(acs: Acs) -> None:
     with pytest.raises(Fault) as caught:
         await acs.peers.request(dm.SET_VALUES, dm.SetValues([SSID, SSID], ["", ""], ["a", "b"], "k"))
     assert caught.value.code == 9003
@@ -93,7 +93,7 @@ async def test_declared_types_must_be_the_parameters(acs: Acs) -> None:
     assert (await acs.get(enable)) == {enable: "false"}
 
 
-async def test_no_parameters_set_just_the_key(acs: Acs, router: Router) -> None:
+async def test_p20_no_parameters_set_just_the_key(acs: Acs, router: Router) -> None:
     assert await acs.set_all({}, "only the key") == 0
     assert (await acs.get(KEY)) == {KEY: "only the key"}
     assert await refused_key(acs, "x" * 33) == 9003
@@ -323,7 +323,7 @@ async def test_what_an_owner_is_owed_it_gets_when_it_is_back(
 # AddObject, DeleteObject
 
 
-async def test_rows_come_and_go_and_their_numbers_are_not_used_again(acs: Acs, router: Router) -> None:
+async def test_p23_rows_come_and_go_and_their_numbers_are_not_used_again(acs: Acs, router: Router) -> None:
     added = await acs.add("Device.WiFi.SSID.", "k1")
     assert (added.instance_number, added.status) == (2, 1)
     row = "Device.WiFi.SSID.2."
@@ -382,7 +382,7 @@ async def test_strong_references_to_a_deleted_row_become_null(acs: Acs, router: 
     assert "option interface 'lan'" not in router.uci("dhcp")
 
 
-async def test_a_request_repeated_after_a_restart_has_no_second_effect(
+async def test_p42_a_request_repeated_after_a_restart_has_no_second_effect(
     alone: Acs, start_datamodel: StartDatamodel, router: Router
 ) -> None:
     """The runtime replays within one process; this is the same id met by a new one."""
@@ -416,7 +416,7 @@ async def test_a_request_repeated_after_a_restart_has_no_second_effect(
     assert router.uci("wireless").count("config wifi-iface") == 2
 
 
-async def test_numbers_survive_reordering_renaming_and_a_restart(
+async def test_p23_numbers_survive_reordering_renaming_and_a_restart(
     alone: Acs, start_datamodel: StartDatamodel, router: Router
 ) -> None:
     first = await start_datamodel()

@@ -147,7 +147,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     return Gate(monkeypatch)
 
 
-async def test_a_test_for_the_acs(start: Start, session: Session) -> None:
+async def test_p39_a_test_for_the_acs(start: Start, session: Session) -> None:
     session.open = True
     await start()
     assert (await session.read())["DiagnosticsState"] == "None"
@@ -166,7 +166,7 @@ async def test_a_test_for_the_acs(start: Start, session: Session) -> None:
     assert session.finished == [Finished("IPPing", "Complete")]
 
 
-async def test_an_error_is_reported_like_a_success(start: Start, session: Session) -> None:
+async def test_p39_an_error_is_reported_like_a_success(start: Start, session: Session) -> None:
     await start()
     await session.write(Host="127.0.0.1", ProtocolVersion="IPv6", DiagnosticsState="Requested")
     await session.event()
@@ -209,7 +209,7 @@ async def test_checking_changes_nothing(start: Start, session: Session) -> None:
     assert await session.read() == before
 
 
-async def test_canceled_while_running(start: Start, session: Session, gate: Gate) -> None:
+async def test_p39_canceled_while_running(start: Start, session: Session, gate: Gate) -> None:
     await start()
     await session.write(Host="h", DiagnosticsState="Requested")
     await gate.begins()
@@ -237,7 +237,7 @@ async def test_an_input_written_while_running_aborts_without_a_report(
     assert (gate.aborted, len(session.raised)) == (1, 1)
 
 
-async def test_requested_while_running_starts_again_with_the_inputs_of_now(
+async def test_p39_requested_while_running_starts_again_with_the_inputs_of_now(
     start: Start, session: Session, gate: Gate
 ) -> None:
     await start()
@@ -469,7 +469,7 @@ async def test_status(start: Start, session: Session, client: Client) -> None:
 # kill -9
 
 
-async def test_a_promised_test_is_made_even_if_the_service_is_killed(
+async def test_p39_a_promised_test_is_made_even_if_the_service_is_killed(
     session: Session, client: Client, paths: Paths
 ) -> None:
     session.open = True

@@ -52,7 +52,7 @@ def left_behind(paths: Paths) -> list[str]:
     return [p.name for p in (paths.run_dir / "firmware").iterdir()]
 
 
-async def test_a_firmware_download_from_the_request_to_the_confirmation(
+async def test_p30_a_firmware_download_from_the_request_to_the_confirmation(
     start: Start, procd: Procd, session: Session, files: FileServer, paths: Paths
 ) -> None:
     first = await start()
@@ -148,7 +148,7 @@ async def test_an_image_that_the_system_refuses_after_all(
     assert left_behind(paths) == []
 
 
-async def test_a_failed_download_is_reported_with_its_cause(
+async def test_p30_a_failed_download_is_reported_with_its_cause(
     start: Start, session: Session, files: FileServer
 ) -> None:
     await start()
@@ -168,7 +168,7 @@ async def test_a_failed_download_is_reported_with_its_cause(
         ({"file_size": 0xFFFFFFFF}, 9010),
     ],
 )
-async def test_refused_at_once(
+async def test_p30_refused_at_once(
     start: Start, session: Session, paths: Paths, changes: dict[str, Any], code: int
 ) -> None:
     meminfo = paths.system("/proc/meminfo")
@@ -181,7 +181,7 @@ async def test_refused_at_once(
     assert session.states == []
 
 
-async def test_a_full_queue(start: Start, session: Session) -> None:
+async def test_p30_a_full_queue(start: Start, session: Session) -> None:
     await start()
     for _ in range(16):
         await session.download("http://files.example/", delay_seconds=3600)

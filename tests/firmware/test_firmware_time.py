@@ -92,7 +92,7 @@ async def test_by_due_time_not_by_order_of_request(
     assert 300 <= trio.current_time() - began < 400
 
 
-async def test_a_delayed_download_does_not_start_in_a_session(
+async def test_p30_a_delayed_download_does_not_start_in_a_session(
     autojump_clock: Clock, start: Start, session: Session, files: FileServer
 ) -> None:
     order: list[str] = []
@@ -107,7 +107,7 @@ async def test_a_delayed_download_does_not_start_in_a_session(
     assert order == ["/1"]
 
 
-async def test_three_transfers_over_a_clock_jump_and_a_reboot(
+async def test_p30_three_transfers_over_a_clock_jump_and_a_reboot(
     autojump_clock: Clock,
     start: Start,
     session: Session,

@@ -83,14 +83,14 @@ async def ask(
         return status
 
 
-async def test_authenticated_requests_are_accepted() -> None:
+async def test_p28_authenticated_requests_are_accepted() -> None:
     async with listening() as port:
         assert await ask(port.port) == 200
         assert await ask(port.port, "/path?query=ignored") == 200
         await until(lambda: port.accepted == 2)  # the response comes first
 
 
-async def test_others_are_not() -> None:
+async def test_p28_others_are_not() -> None:
     async with listening() as port:
         assert await ask(port.port, password="wrong") == 401
         assert await ask(port.port, username="wrong") == 401
@@ -111,7 +111,7 @@ async def test_every_challenge_has_a_nonce_of_its_own() -> None:
         assert 'qop="auth"' in first
 
 
-async def test_in_session_and_in_a_flood_503_without_retry_after() -> None:
+async def test_p28_in_session_and_in_a_flood_503_without_retry_after() -> None:
     async with listening() as port:
         port.busy = True
         assert await ask(port.port) == 503
@@ -123,7 +123,7 @@ async def test_in_session_and_in_a_flood_503_without_retry_after() -> None:
         await until(lambda: port.accepted == statuses.count(200))
 
 
-async def test_strangers_do_not_lock_the_acs_out() -> None:
+async def test_p28_strangers_do_not_lock_the_acs_out() -> None:
     async with listening() as port:
         for _ in range(40):
             assert await ask(port.port, password="guess") == 401
@@ -201,7 +201,7 @@ async def requested(suite: Suite) -> int:
     return await ask(int(host.rpartition(":")[2]), f"/{path}")
 
 
-async def test_a_connection_request_opens_a_session(suite: Suite) -> None:
+async def test_p28_a_connection_request_opens_a_session(suite: Suite) -> None:
     await suite.start()
     await suite.ended()
     assert await requested(suite) == 200
@@ -211,7 +211,7 @@ async def test_a_connection_request_opens_a_session(suite: Suite) -> None:
     assert status["statistics"]["connection_requests"] == 1
 
 
-async def test_refused_in_session_and_nothing_follows(suite: Suite) -> None:
+async def test_p28_refused_in_session_and_nothing_follows(suite: Suite) -> None:
     statuses: list[int] = []
 
     async def ask_within() -> None:

@@ -121,7 +121,7 @@ def test_own_requests_come_before_the_empty_post() -> None:
     assert acs.ids == ["i1", "i2", "i3", None]
 
 
-def test_hold_requests_lets_the_acs_speak_first() -> None:
+def test_p14_hold_requests_lets_the_acs_speak_first() -> None:
     held = received(soap.InformResponse(), hold=True)
     ask = received(soap.Reboot("k"), hold=True, id="x")
     close, acs, _ = session(held, ask, None, requests=[transfer("a")])
@@ -156,7 +156,7 @@ def test_fault_8005_repeats_the_identical_request(times: int) -> None:
     assert acs.ids == [*["i1"] * (times + 1), None]
 
 
-def test_fault_8005_the_fourth_time_fails() -> None:
+def test_p15_fault_8005_the_fourth_time_fails() -> None:
     close, acs, _ = session(*[AGAIN] * 4)
     assert not close.success
     assert acs.got == ["Inform"] * 4
@@ -174,7 +174,7 @@ def test_fault_8005_under_hold_waits_for_leave() -> None:
 
 
 @pytest.mark.parametrize("code", [8000, 8001, 8002, 8003, 8004, 8899])
-def test_fault_to_a_request_leaves_it_undone_and_goes_on(code: int) -> None:
+def test_p16_fault_to_a_request_leaves_it_undone_and_goes_on(code: int) -> None:
     close, acs, _ = session(OK, received(soap.AcsFault(code, "no")), requests=[transfer("a"), transfer("b")])
     assert close.success
     assert acs.acknowledged == [None, "b"]
@@ -190,7 +190,7 @@ def test_fault_to_the_inform_fails_the_session(code: int) -> None:
     assert engine.version_refused is (code == 8006)
 
 
-def test_unknown_methods_and_bad_arguments_are_answered_with_their_id() -> None:
+def test_p17_unknown_methods_and_bad_arguments_are_answered_with_their_id() -> None:
     bad = received(soap.InvalidRequest("X", Fault(9000, "unknown")), id="x-7")
     close, acs, _ = session(OK, bad)
     assert close.success

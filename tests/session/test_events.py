@@ -30,7 +30,7 @@ def test_single_events_are_there_once_and_cumulative_ones_each() -> None:
     assert codes(queue) == [ev.PERIODIC, ev.M_REBOOT, ev.M_REBOOT]
 
 
-def test_bootstrap_discards_everything() -> None:
+def test_p36_bootstrap_discards_everything() -> None:
     queue = EventQueue([Event(ev.BOOT), Event(ev.M_REBOOT, "a"), Event(ev.BOOTSTRAP)])
     assert codes(queue) == [ev.BOOTSTRAP]
 

@@ -77,7 +77,7 @@ def challenge(post: Post, *headers: str, reply: Reply = Reply(body=b"ok")) -> Re
     return Reply(401, b"who?", tuple(("WWW-Authenticate", h) for h in headers))
 
 
-async def test_a_message_and_the_empty_post_have_their_headers(acs: Acs) -> None:
+async def test_p13_a_message_and_the_empty_post_have_their_headers(acs: Acs) -> None:
     acs.handler = lambda p: Reply(body=b"<a/>") if p.body else EMPTY
     http = transport(acs.url + "?a=b")
     assert await post(http) == b"<a/>"
@@ -103,7 +103,7 @@ async def test_a_message_and_the_empty_post_have_their_headers(acs: Acs) -> None
         Reply(raw=b"HTTP/1.0 200 OK\r\n\r\nuntil the end"),
     ],
 )
-async def test_responses_of_all_kinds(acs: Acs, reply: Reply) -> None:
+async def test_p12_responses_of_all_kinds(acs: Acs, reply: Reply) -> None:
     acs.handler = lambda _: reply
     http = transport(acs.url)
     assert await post(http) == (reply.body or b"until the end")
@@ -111,7 +111,7 @@ async def test_responses_of_all_kinds(acs: Acs, reply: Reply) -> None:
 
 
 @pytest.mark.parametrize("announced", [True, False])
-async def test_the_acs_may_close_after_each_response(acs: Acs, announced: bool) -> None:
+async def test_p11_the_acs_may_close_after_each_response(acs: Acs, announced: bool) -> None:
     """With or without saying so; what matters is that it did before our next message."""
     headers = (("Connection", "close"),) if announced else ()
     acs.handler = lambda _: Reply(body=b"x", close=True, headers=(*headers, ("Set-Cookie", "s=1")))
@@ -191,7 +191,7 @@ DIGEST = 'Digest realm="r", nonce="n", qop="auth"'
         (('Basic realm="r", ' + DIGEST + ", algorithm=MD5-sess",), "Digest "),
     ],
 )
-async def test_a_challenge_is_answered_and_then_kept_on_that_connection(
+async def test_p07_a_challenge_is_answered_and_then_kept_on_that_connection(
     acs: Acs, offers: tuple[str, ...], scheme: str
 ) -> None:
     acs.handler = lambda p: challenge(p, *offers)
@@ -210,7 +210,7 @@ async def test_a_challenge_is_answered_and_then_kept_on_that_connection(
         assert 'uri="/acs"' in third.headers["authorization"]
 
 
-async def test_a_challenge_with_connection_close_is_answered_on_the_next(acs: Acs) -> None:
+async def test_p07_a_challenge_with_connection_close_is_answered_on_the_next(acs: Acs) -> None:
     def handler(p: Post) -> Reply:
         if "authorization" in p.headers:
             return Reply(body=b"ok")
@@ -223,7 +223,7 @@ async def test_a_challenge_with_connection_close_is_answered_on_the_next(acs: Ac
     assert [p.connection for p in acs.posts] == [1, 2]
 
 
-async def test_a_challenge_in_mid_session(acs: Acs) -> None:
+async def test_p08_a_challenge_in_mid_session(acs: Acs) -> None:
     acs.handler = lambda p: Reply(body=b"ok")
     http = transport(acs.url, username="u", password="p")
     await post(http)
@@ -267,7 +267,7 @@ async def test_a_challenge_nobody_can_answer(acs: Acs) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 307])
-async def test_redirects_take_the_message_and_all_cookies_along(
+async def test_p10_redirects_take_the_message_and_all_cookies_along(
     acs: Acs, nursery: trio.Nursery, status: int
 ) -> None:
     other = await start_acs(nursery)
@@ -288,7 +288,7 @@ async def test_redirects_take_the_message_and_all_cookies_along(
     assert other.posts[0].body == acs.posts[0].body
 
 
-async def test_five_redirects_in_a_row_and_not_six(acs: Acs) -> None:
+async def test_p09_five_redirects_in_a_row_and_not_six(acs: Acs) -> None:
     def hop(p: Post) -> Reply:
         number = int(p.target.rpartition("/")[2] or 0)
         return Reply(302, headers=(("Location", f"/{number + 1}"),)) if number < last else Reply(body=b"end")
@@ -377,7 +377,7 @@ def digest_response(found: str, algorithm: str, password: str) -> str:
 
 
 @pytest.mark.parametrize("algorithm", ["MD5", "MD5-sess", "SHA-256", "SHA-256-sess"])
-async def test_digest_with_every_algorithm(acs: Acs, algorithm: str) -> None:
+async def test_p07_digest_with_every_algorithm(acs: Acs, algorithm: str) -> None:
     acs.handler = lambda p: challenge(p, f"{DIGEST}, algorithm={algorithm}")
     http = transport(acs.url, username="u", password="p:w")
     for _ in range(2):
@@ -522,7 +522,7 @@ async def test_tls_to_a_name_with_its_sni(tls_acs: StartTls, ca_file: str) -> No
     await http.aclose()
 
 
-async def test_tls_to_another_name_is_refused(tls_acs: StartTls, ca_file: str) -> None:
+async def test_p41_tls_to_another_name_is_refused(tls_acs: StartTls, ca_file: str) -> None:
     acs = await tls_acs("acs.example.org")
     await refused(
         transport(acs.url, ca_file=ca_file), "certificate was not accepted: .*(IP address mismatch|127)"

@@ -73,7 +73,7 @@ async def test_events_come_again_until_they_are_acknowledged(
     assert (await run_to_the_end(suite))[0].events == ["2 PERIODIC"]
 
 
-async def test_no_request_is_lost_or_carried_out_twice(suite: Suite) -> None:
+async def test_p42_no_request_is_lost_or_carried_out_twice(suite: Suite) -> None:
     """The ACS writes, reads and orders a reboot; killed before each of its next requests."""
     suite.acs.script(spv("a", key="one"), GPV, REBOOT.format("key"))
     await killed_at(suite, 4)

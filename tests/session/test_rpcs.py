@@ -200,7 +200,7 @@ CALLS: list[Any] = [
 ]
 
 
-async def test_a_factory_reset_comes_after_a_session_that_ended_well_and_begins_anew(suite: Suite) -> None:
+async def test_p35_a_factory_reset_comes_after_a_session_that_ended_well_and_begins_anew(suite: Suite) -> None:
     await suite.start()
     await suite.ended()
     state = suite.paths.state_dir / "session" / "events.json"
@@ -231,7 +231,7 @@ async def test_a_factory_reset_comes_after_a_session_that_ended_well_and_begins_
     assert suite.firmware.resets == 1
 
 
-async def test_no_factory_reset_after_a_session_that_failed_and_no_reboot_beside_it(suite: Suite) -> None:
+async def test_p35_no_factory_reset_after_a_session_that_failed_and_no_reboot_beside_it(suite: Suite) -> None:
     suite.configure(retry_minimum_wait_interval=60)
     suite.acs.script(REBOOT.format("one"), asks(lab.FactoryReset()), Reply(500))
     await suite.start()
@@ -244,7 +244,7 @@ async def test_no_factory_reset_after_a_session_that_failed_and_no_reboot_beside
     assert (suite.firmware.resets, suite.firmware.reboots) == (1, [])
 
 
-async def test_a_reset_that_was_cut_off_is_asked_for_again(suite: Suite) -> None:
+async def test_p35_a_reset_that_was_cut_off_is_asked_for_again(suite: Suite) -> None:
     """The power goes before firmware has taken the order: it is promised, so it happens at the next boot."""
     await suite.start()
     await suite.ended()

@@ -29,7 +29,7 @@ NOW = 1_800_000_000.0
         (1000, 2560, 5120),
     ],
 )
-def test_default_retry_windows(retry: int, low: float, high: float) -> None:
+def test_p04_default_retry_windows(retry: int, low: float, high: float) -> None:
     assert retry_window(retry, 5, 2000) == (low, high)
 
 
@@ -43,7 +43,7 @@ def test_every_wait_is_in_its_window_and_finite(
 
 
 @given(st.integers(1, 10**6), st.floats(-1e9, 4e9), st.floats(1.7e9, 4e9))
-def test_periodic_instants_have_the_phase_of_their_reference(
+def test_p38_periodic_instants_have_the_phase_of_their_reference(
     interval: int, reference: float, wall: float
 ) -> None:
     wait = Periodic(interval, reference, 0.5).wait(wall, 0.0)
@@ -58,7 +58,7 @@ def test_periodic_instants_without_reference_or_clock_are_monotonic() -> None:
         assert periodic.wait(wall, 30.0) == 95
 
 
-def test_unknown_time_is_no_reference() -> None:
+def test_p44_unknown_time_is_no_reference() -> None:
     assert unix_time("0001-01-01T00:00:00Z") is None
     assert unix_time("2026-01-05T10:00:00") is None
     assert unix_time("2026-13-05T10:00:00Z") is None

@@ -54,7 +54,7 @@ async def peer(suite: Suite, name: str = "diagnostics") -> Runtime:
     return found
 
 
-async def test_first_start_bootstraps_and_boots_once(suite: Suite) -> None:
+async def test_p01_first_start_bootstraps_and_boots_once(suite: Suite) -> None:
     await suite.start()
     status = await suite.ended()
     inform, empty = suite.acs.posts
@@ -81,7 +81,7 @@ async def test_restart_alone_is_no_boot_and_a_reboot_is(suite: Suite) -> None:
     assert informs[1].events == ["1 BOOT"]
 
 
-async def test_events_of_a_failed_session_come_again_with_retry_count(suite: Suite) -> None:
+async def test_p01_events_of_a_failed_session_come_again_with_retry_count(suite: Suite) -> None:
     suite.acs.handler = lambda post: answer(post) if len(suite.acs.posts) else Reply(500)
     await suite.start()
     first, second = await suite.acs.informs(2)
@@ -92,7 +92,7 @@ async def test_events_of_a_failed_session_come_again_with_retry_count(suite: Sui
     assert status["statistics"]["failure"] == 1
 
 
-async def test_broken_after_inform_response_does_not_repeat_events(suite: Suite) -> None:
+async def test_p03_broken_after_inform_response_does_not_repeat_events(suite: Suite) -> None:
     def handler(post: Post) -> Reply:
         if post.method == "" and sum(p.method == "Inform" for p in suite.acs.posts) == 1:
             return Reply(drop=True)
@@ -130,7 +130,7 @@ async def test_killed_before_inform_response_events_come_again(suite: Suite) -> 
     assert (await suite.status())["pending_events"] == []
 
 
-async def test_a_new_acs_url_bootstraps_there(suite: Suite) -> None:
+async def test_p36_a_new_acs_url_bootstraps_there(suite: Suite) -> None:
     runtime = await suite.start()
     await suite.ended()
     suite.configure(acs_url=suite.acs.url + "/other")
@@ -261,7 +261,7 @@ async def test_a_datamodel_that_restarts_while_it_is_read_is_read_again(
     assert suite.acs.posts[-1].texts("Value") == [str(n) for n in range(1000)]
 
 
-async def test_refused_values_are_all_named(suite: Suite) -> None:
+async def test_p18_refused_values_are_all_named(suite: Suite) -> None:
     suite.datamodel.fault = Fault(
         9003,
         "two are wrong",
@@ -284,7 +284,7 @@ async def test_a_fault_code_the_method_may_not_use_becomes_9002(suite: Suite) ->
     assert suite.acs.posts[-1].texts("FaultCode") == ["9002"]
 
 
-async def test_two_reboots_are_one_and_two_events(suite: Suite) -> None:
+async def test_p34_two_reboots_are_one_and_two_events(suite: Suite) -> None:
     suite.acs.script(REBOOT.format("one"), REBOOT.format("two"))
     await suite.start()
     with trio.fail_after(10):
@@ -324,7 +324,7 @@ async def test_completed_transfer_is_reported_and_acknowledged_once(suite: Suite
     assert status["pending_events"] == []
 
 
-async def test_refused_transfer_complete_is_delivered_later_at_a_measured_pace(suite: Suite) -> None:
+async def test_p16_refused_transfer_complete_is_delivered_later_at_a_measured_pace(suite: Suite) -> None:
     refused = [8001, 8004]
 
     def handler(post: Post) -> Reply:
@@ -522,7 +522,7 @@ async def test_fault_8006_makes_the_next_offer_1_0(suite: Suite) -> None:
     assert second.texts("SupportedCWMPVersions") == second.texts("SessionTimeout") == []
 
 
-async def test_a_new_event_interrupts_the_wait_for_a_retry(suite: Suite) -> None:
+async def test_p05_a_new_event_interrupts_the_wait_for_a_retry(suite: Suite) -> None:
     suite.configure(retry_minimum_wait_interval=600)
     suite.acs.handler = lambda post: answer(post) if suite.acs.posts else Reply(500)
     await suite.start()

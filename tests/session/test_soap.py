@@ -372,7 +372,7 @@ def test_damaged_messages_are_read_or_refused_never_more(data: st.DataObject) ->
         received(bytes(message))
 
 
-def test_fifty_thousand_parameters_need_little_memory() -> None:
+def test_p22_fifty_thousand_parameters_need_little_memory() -> None:
     tracemalloc.start()
     try:
         found = soap.ValueList()
