@@ -7,7 +7,9 @@ import json
 import ssl
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from email.utils import format_datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,79 @@ async def test_a_closed_port(tmp_path: Path, configure: Configure) -> None:
     wrong, fix = last(output)
     assert wrong == f"WRONG tcp            127.0.0.1 port {port}: Connection refused"
     assert "firewall" in fix
+
+
+@dataclass
+class Proxy:
+    """A forward proxy: it opens tunnels to anywhere and answers what is not CONNECT itself."""
+
+    challenge: bool = True
+    heads: list[str] = field(default_factory=list)
+
+    async def handle(self, stream: trio.SocketStream) -> None:
+        while head := bytes(await stream.receive_some(65536)).decode("latin-1"):
+            self.heads.append(head)
+            if self.challenge and "Proxy-Authorization: Basic dTpw" not in head:
+                asked = 'HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm="p"\r\nContent-Length: 0\r\n\r\n'
+                await stream.send_all(asked.encode())
+                continue
+            if not head.startswith("CONNECT "):
+                await stream.send_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+                continue
+            server = await trio.open_tcp_stream("127.0.0.1", int(head.split()[1].rpartition(":")[2]))
+            await stream.send_all(b"HTTP/1.1 200 Connected\r\n\r\n")
+            async with server, trio.open_nursery() as nursery:
+                nursery.start_soon(self.pass_on, server, stream)
+                await self.pass_on(stream, server)
+                nursery.cancel_scope.cancel()
+
+    async def pass_on(self, source: trio.SocketStream, sink: trio.SocketStream) -> None:
+        try:
+            async for data in source:
+                await sink.send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+
+
+async def test_through_a_proxy(tmp_path: Path, configure: Configure, nursery: trio.Nursery) -> None:
+    acs, authority = await tls_acs(nursery, days=-1, name="acs.example.org")
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    proxy = Proxy()
+    listeners = await nursery.start(partial(trio.serve_tcp, proxy.handle, 0, host="127.0.0.1"))
+    port = listeners[0].socket.getsockname()[1]
+    options = {"http_proxy": f"http://u:p@127.0.0.1:{port}/", "ca_file": tmp_path / "ca.pem"}
+    configure(acs_url=f"https://acs.example.org:{acs.port}/", **options)
+    code, output = await check(tmp_path)
+    assert code == 0, output
+    assert f"ok    proxy          127.0.0.1:{port} connects us to acs.example.org:{acs.port}" in output
+    assert len(acs.posts) == 1
+    configure(acs_url="http://acs.example.org/a", **options)
+    code, output = await check(tmp_path)
+    assert code == 0, output
+    assert proxy.heads[-1].startswith("POST http://acs.example.org/a HTTP/1.1")
+    configure(acs_url="http://acs.example.org/", http_proxy=f"http://127.0.0.1:{port}/")
+    wrong, fix = last((await check(tmp_path))[1])
+    assert wrong.startswith(f"WRONG proxy          127.0.0.1:{port}: it wants authentication")
+    assert "option 'http_proxy'" in fix
+    configure(acs_url="http://acs.example.org/", http_proxy="http://proxy.invalid/")
+    wrong, fix = last((await check(tmp_path))[1])
+    assert wrong.startswith("WRONG dns            proxy.invalid: ")
+    assert "option 'http_proxy'" in fix
+
+
+async def test_the_acs_that_dhcp_tells_of(
+    tmp_path: Path, configure: Configure, nursery: trio.Nursery, bus: Path, client: Client
+) -> None:
+    acs = await start_acs(nursery)
+
+    async def status(_: Request) -> dict[str, Any]:
+        return {"acs_url": acs.url, "acs_url_from": "dhcp"}
+
+    await client.add_object("cwmp", {"status": Method(status)})
+    configure()
+    code, output = await check(tmp_path, "--bus", str(bus))
+    assert code == 0, output
+    assert f"ok    configuration  DHCP tells of the ACS {acs.url}" in output
 
 
 async def tls_acs(nursery: trio.Nursery, *, days: int = 0, name: str = "127.0.0.1") -> tuple[Acs, trustme.CA]:

@@ -15,7 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cwmp.cli.bus import SESSION, Bus
+from cwmp.cli.bus import SESSION, Bus, Unreachable
+from cwmp.contract.faults import Fault
+from ubuskit.blocking import BlockingClient
+from ubuskit.errors import UbusError
 
 if TYPE_CHECKING:
     from cwmp.runtime.config import Config
@@ -95,17 +98,20 @@ def _findings(options: argparse.Namespace) -> Iterator[Finding]:
     from cwmp.cli import probe  # noqa: PLC0415  # sockets, ssl and all: only this command needs them
     from cwmp.runtime import config as configuration  # noqa: PLC0415
     from cwmp.runtime.clock import CLOCK_IS_SET, date_time  # noqa: PLC0415
+    from cwmp.runtime.proxy import Bypass, Proxy  # noqa: PLC0415
     from cwmp.runtime.url import Url  # noqa: PLC0415
     from ubuskit.uci import Uci  # noqa: PLC0415
 
     directory = Path(options.uci_dir)
     config, problems = configuration.load(Uci(directory, Path(options.sysroot) / "tmp/.uci"), directory)
+    discovered = "" if config.acs_url or not config.discovery else _discovered(options)
+    acs_url = config.acs_url or discovered
     try:
-        url = Url.parse(config.acs_url) if config.acs_url else None
+        url = Url.parse(acs_url) if acs_url else None
     except ValueError as error:
         url = None
         yield Finding("configuration", WRONG, f"option 'acs_url': {error}", "correct the option")
-    yield from _configuration(config, [str(p) for p in problems], directory)
+    yield from _configuration(config, [str(p) for p in problems], directory, discovered)
     now = time.time()
     unset = now < CLOCK_IS_SET
     yield Finding(
@@ -117,14 +123,23 @@ def _findings(options: argparse.Namespace) -> Iterator[Finding]:
     if url is None:
         return
     auth = probe.authenticator(url, config)
+    proxy = Proxy(Url.parse(config.http_proxy)) if config.http_proxy else None
+    bypass = Bypass.parse(config.no_proxy)
     for _ in range(_MAX_REDIRECTS + 1):
         try:
-            addresses = yield from probe.dns(url, options.timeout)
+            through = None if proxy is None or bypass.covers(url.host) else proxy
+            hop = probe.Hop(url, "acs_url") if through is None else probe.Hop(through.url, "http_proxy")
+            addresses = yield from probe.dns(hop, options.timeout)
             with ExitStack() as sockets:
-                sock = sockets.enter_context((yield from probe.tcp(url, addresses, options.timeout)))
+                sock = sockets.enter_context((yield from probe.tcp(hop, addresses, options.timeout)))
                 if url.secure:
-                    sock = sockets.enter_context((yield from probe.tls(url, sock, config)))
-                target = yield from probe.http(url, sock, auth, config.username or url.username)
+                    if through is not None and not (yield from probe.tunnel(through, url, sock)):
+                        continue
+                    sock = sockets.enter_context(
+                        (yield from probe.tls(url, sock, config, ignore_dates=unset))
+                    )
+                    through = None
+                target = yield from probe.http(url, sock, auth, config.username or url.username, through)
         except probe.Stop as stop:
             yield stop.finding
             return
@@ -134,12 +149,26 @@ def _findings(options: argparse.Namespace) -> Iterator[Finding]:
     yield Finding("http", WRONG, f"redirected more than {_MAX_REDIRECTS} times", "correct it at the ACS")
 
 
-def _configuration(config: Config, problems: list[str], directory: Path) -> Iterator[Finding]:
+def _discovered(options: argparse.Namespace) -> str:
+    """The ACS that DHCP tells of, if the service runs and knows of one."""
+    try:
+        with BlockingClient(options.bus, connect_timeout=min(options.timeout, 1.0)) as client:
+            status = Bus(client, options.timeout).call(SESSION, "status")
+    except (Fault, Unreachable, UbusError):
+        return ""
+    return str(status.get("acs_url", "")) if status.get("acs_url_from") == "dhcp" else ""
+
+
+def _configuration(
+    config: Config, problems: list[str], directory: Path, discovered: str
+) -> Iterator[Finding]:
     for problem in problems:
         yield Finding("configuration", WRONG, problem, "correct the option, then: cwmp reload")
     if not config.enable:
         yield Finding("configuration", WRONG, "option 'enable' is 0", "set it to 1, then: cwmp reload")
-    if not config.acs_url:
+    if discovered:
+        yield Finding("configuration", OK, f"DHCP tells of the ACS {discovered}")
+    elif not config.acs_url:
         yield Finding(
             "configuration", WRONG, "there is no acs_url", "set option 'acs_url' to the URL of the ACS"
         )

@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Generator, Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 
@@ -17,6 +18,7 @@ from cwmp.runtime import Config
 from cwmp.runtime import tls as transport_security
 from cwmp.runtime.clock import date_time
 from cwmp.runtime.digest import Authenticator, Credentials, parse_challenges
+from cwmp.runtime.proxy import Proxy, ProxyError, Tunnel
 from cwmp.runtime.url import Url
 
 _CLOCK_MAY_DIFFER = 300.0
@@ -35,9 +37,20 @@ class Stop(Exception):
         self.finding = Finding(step, WRONG, text, fix)
 
 
-def dns(url: Url, timeout: float) -> Generator[Finding, None, list[Address]]:
-    """The addresses of the ACS. The resolver knows no deadline, so it runs in a thread that may be left behind."""
-    found: list[Any] = []
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """What is connected to: the ACS, or the proxy; `option` is where that is configured."""
+
+    url: Url
+    option: str
+
+    def advice(self, text: str) -> str:
+        return text.format(option=f"option '{self.option}'")
+
+
+def dns(hop: Hop, timeout: float) -> Generator[Finding, None, list[Address]]:
+    """The addresses of a host. The resolver knows no deadline, so it runs in a thread that may be left behind."""
+    url, found = hop.url, list[Any]()
 
     def resolve() -> None:
         try:
@@ -52,17 +65,17 @@ def dns(url: Url, timeout: float) -> Generator[Finding, None, list[Address]]:
         raise Stop("dns", f"{url.host}: no answer within {timeout:g} s", _NO_SERVER)
     if isinstance(error := found[0], OSError):
         unknown = isinstance(error, socket.gaierror) and error.errno in {socket.EAI_NONAME, socket.EAI_NODATA}
-        raise Stop("dns", f"{url.host}: {error.strerror}", _NO_NAME if unknown else _NO_SERVER)
+        raise Stop("dns", f"{url.host}: {error.strerror}", hop.advice(_NO_NAME if unknown else _NO_SERVER))
     addresses: list[Address] = found[0]
     yield Finding("dns", OK, f"{url.host}: {', '.join(dict.fromkeys(a[4][0] for a in addresses))}")
     return addresses
 
 
-_NO_NAME = "nobody knows this name: correct option 'acs_url', or ask whoever runs the name server"
+_NO_NAME = "nobody knows this name: correct {option}, or ask whoever runs the name server"
 _NO_SERVER = "no name server answers: is the WAN up, and is one in /etc/resolv.conf (ifstatus wan)?"
 
 
-def tcp(url: Url, addresses: list[Address], timeout: float) -> Generator[Finding, None, socket.socket]:
+def tcp(hop: Hop, addresses: list[Address], timeout: float) -> Generator[Finding, None, socket.socket]:
     """A connection to the first address that takes one; every one that does not is told."""
     failed = []
     for family, kind, protocol, _, address in addresses:
@@ -82,15 +95,41 @@ def tcp(url: Url, addresses: list[Address], timeout: float) -> Generator[Finding
     raise Stop(
         "tcp",
         "; ".join(failed),
-        "nothing listens there, or a firewall is between: check host and port of option 'acs_url'",
+        hop.advice("nothing listens there, or a firewall is between: check host and port of {option}"),
     )
 
 
-def tls(url: Url, sock: socket.socket, config: Config) -> Generator[Finding, None, socket.socket]:
+def tunnel(proxy: Proxy, url: Url, sock: socket.socket) -> Generator[Finding, None, bool]:
+    """Through the proxy to an https ACS; False where the proxy wants to be asked again on another connection."""
+    asked = Tunnel(proxy, url.host, url.port)
+    try:
+        sock.sendall(asked.ask())
+        while not (asked.open or asked.elsewhere):
+            if more := asked.received(sock.recv(4096)):
+                sock.sendall(more)
+    except (ProxyError, OSError) as error:
+        reason = getattr(error, "strerror", "") or error
+        raise Stop("proxy", f"{proxy.url.authority}: {reason}", _NO_TUNNEL) from None
+    if asked.open:
+        yield Finding("proxy", OK, f"{proxy.url.authority} connects us to {url.authority}")
+    return asked.open
+
+
+_NO_TUNNEL = (
+    "correct option 'http_proxy', or let its operator allow the ACS; no_proxy names what is reached directly"
+)
+
+
+def tls(
+    url: Url, sock: socket.socket, config: Config, *, ignore_dates: bool
+) -> Generator[Finding, None, socket.socket]:
     """TLS as a session does it, and the chain the ACS shows."""
     try:
         context = transport_security.client_context(
-            config.ca_file, certificate=config.client_certificate, key=config.client_key
+            config.ca_file,
+            certificate=config.client_certificate,
+            key=config.client_key,
+            ignore_dates=ignore_dates,
         )
     except transport_security.TlsSetupError as error:
         raise Stop("tls", str(error), "correct the option") from None
@@ -161,15 +200,15 @@ def authenticator(url: Url, config: Config) -> Authenticator:
 
 
 def http(
-    url: Url, sock: socket.socket, auth: Authenticator, username: str
+    url: Url, sock: socket.socket, auth: Authenticator, username: str, proxy: Proxy | None
 ) -> Generator[Finding, None, Url | None]:
     """An empty POST, with what the ACS asks for. Where to go on, if it is not the end: a redirect, or the same
-    URL once more because the connection was closed with a challenge."""
+    URL once more because the connection was closed with a challenge. `proxy` is what an http URL is handed to."""
     connection = h11.Connection(h11.CLIENT)
     asked: list[str] = []  # the challenge on this connection
     while True:
         try:
-            answer = _post(url, sock, connection, auth)
+            answer = _post(url, sock, connection, auth, proxy)
         except h11.RemoteProtocolError as error:
             raise Stop("http", f"the ACS does not speak HTTP: {error}", _NO_HTTP) from None
         except OSError as error:
@@ -178,6 +217,18 @@ def http(
                 return url
             raise Stop("http", f"no answer to a POST: {error.strerror or error}", _NO_HTTP) from None
         headers = {bytes(k).decode("latin-1"): bytes(v).decode("latin-1") for k, v in answer.headers}
+        if proxy is not None and answer.status_code == 407:
+            offered = [
+                bytes(v).decode("latin-1") for k, v in answer.headers if bytes(k) == b"proxy-authenticate"
+            ]
+            try:
+                proxy.challenged(offered)
+            except ProxyError as error:
+                raise Stop("proxy", f"{proxy.url.authority}: {error}", _NO_TUNNEL) from None
+            if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
+                return url
+            connection.start_next_cycle()
+            continue
         if answer.status_code != 401:
             break
         asked = [bytes(v).decode("latin-1") for k, v in answer.headers if bytes(k) == b"www-authenticate"]
@@ -234,13 +285,18 @@ def _clock(date: str) -> Generator[Finding, None, None]:
         )
 
 
-def _post(url: Url, sock: socket.socket, connection: h11.Connection, auth: Authenticator) -> h11.Response:
+def _post(
+    url: Url, sock: socket.socket, connection: h11.Connection, auth: Authenticator, proxy: Proxy | None
+) -> h11.Response:
     """One exchange; the body of the response is read over."""
     headers = [("Host", url.authority), ("User-Agent", "tr069-client"), ("Content-Length", "0")]
     if authorization := auth.authorization("POST", url.target):
         headers.append(("Authorization", authorization))
+    target = url.target if proxy is None else str(url)
+    if proxy is not None:
+        headers += proxy.headers("POST", target)
     encoded = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers]
-    request = connection.send(h11.Request(method="POST", target=url.target, headers=encoded)) or b""
+    request = connection.send(h11.Request(method="POST", target=target, headers=encoded)) or b""
     sock.sendall(request + (connection.send(h11.EndOfMessage()) or b""))
     response: h11.Response | None = None
     length = 0

@@ -91,50 +91,76 @@ class Proxy:
             ProxyError: it does not.
             trio.BrokenResourceError: the connection broke.
         """
-        target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
-        while True:
-            response = await self._ask(stream, http, target)
-            if response.status_code != 407:
-                break
-            self.challenged([bytes(v).decode("latin-1") for k, v in response.headers if k == _CHALLENGE])
-            if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
-                return False
-            http.start_next_cycle()
-        self.passed()
-        if not 200 <= response.status_code < 300:
-            reason = bytes(response.reason).decode("latin-1", "replace")[:80]
-            raise ProxyError(f"it does not connect us to {target}: {response.status_code} {reason}".rstrip())
-        if http.trailing_data[0]:
-            raise ProxyError("it sent something before we did")
-        return True
+        tunnel = Tunnel(self, host, port)
+        await stream.send_all(tunnel.ask())
+        while not (tunnel.open or tunnel.elsewhere):
+            if more := tunnel.received(bytes(await stream.receive_some(4096))):
+                await stream.send_all(more)
+        return tunnel.open
 
-    async def _ask(self, stream: trio.abc.Stream, http: h11.Connection, target: str) -> h11.Response:
-        headers = [("Host", target), *self.headers("CONNECT", target)]
-        request = h11.Request(method="CONNECT", target=target, headers=headers)
-        await stream.send_all((http.send(request) or b"") + (http.send(h11.EndOfMessage()) or b""))
-        response: h11.Response | None = None
-        discarded = 0
+
+class Tunnel:
+    """A CONNECT without I/O: send what `ask` gives, show `received` what comes, until it is `open`."""
+
+    def __init__(self, proxy: Proxy, host: str, port: int) -> None:
+        self.open = False
+        self.elsewhere = False
+        """The proxy closes this connection: it has to be asked on another one."""
+        self._proxy = proxy
+        self._target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
+        self._response: h11.Response | None = None
+        self._discarded = 0
+
+    def ask(self) -> bytes:
+        """The request."""
+        headers = [("Host", self._target), *self._proxy.headers("CONNECT", self._target)]
+        request = h11.Request(method="CONNECT", target=self._target, headers=headers)
+        return (self._http.send(request) or b"") + (self._http.send(h11.EndOfMessage()) or b"")
+
+    def received(self, data: bytes) -> bytes:
+        """Bytes of the proxy's, none at the end of the connection; what to send in return, if anything.
+
+        Raises:
+            ProxyError: there will be no tunnel.
+        """
+        if not data and self._response is None:
+            raise ProxyError("it closed the connection without an answer")
         try:
-            while True:
-                event = http.next_event()
-                if event is h11.NEED_DATA:
-                    data = bytes(await stream.receive_some(4096))
-                    if not data and response is None:
-                        raise ProxyError("it closed the connection without an answer")
-                    http.receive_data(data)
-                elif isinstance(event, h11.Response):
-                    response = event
+            self._http.receive_data(data)
+            while (event := self._http.next_event()) is not h11.NEED_DATA:
+                if isinstance(event, h11.Response):
+                    self._response = event
                 elif isinstance(event, h11.Data):
-                    discarded += len(event.data)
-                    if discarded > _MAX_DISCARDED:
+                    self._discarded += len(event.data)
+                    if self._discarded > _MAX_DISCARDED:
                         raise ProxyError("its answer is far too long")
-                elif isinstance(event, h11.InformationalResponse):
-                    continue
-                elif response is not None:  # the end of the message, or the beginning of the tunnel
-                    return response
+                elif not isinstance(event, h11.InformationalResponse) and self._response is not None:
+                    return self._answered(self._response)  # the end of the message, or the tunnel's beginning
         except h11.RemoteProtocolError as error:
             raise ProxyError(f"it does not speak HTTP: {error}") from None
+        return b""
+
+    def _answered(self, response: h11.Response) -> bytes:
+        if response.status_code == 407:
+            offered = [bytes(v).decode("latin-1") for k, v in response.headers if k == _CHALLENGE]
+            self._proxy.challenged(offered)
+            if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+                self.elsewhere = True
+                return b""
+            self._http.start_next_cycle()
+            self._response = None
+            return self.ask()
+        self._proxy.passed()
+        if not 200 <= response.status_code < 300:
+            reason = bytes(response.reason).decode("latin-1", "replace")[:80]
+            raise ProxyError(
+                f"it does not connect us to {self._target}: {response.status_code} {reason}".rstrip()
+            )
+        if self._http.trailing_data[0]:
+            raise ProxyError("it sent something before we did")
+        self.open = True
+        return b""
 
 
 _CHALLENGE = b"proxy-authenticate"
