@@ -101,3 +101,38 @@ async def test_servers_of_single_domains_are_no_rows(router: Router, acs: Acs) -
     await acs.set_all({f"{RELAY}Forwarding.1.DNSServer": "192.0.2.8"})
     assert "list server '192.0.2.8#5353'" in router.uci("dhcp")
     assert "list server '/example.org/192.0.2.9'" in router.uci("dhcp")
+
+
+async def test_a_server_of_the_router_itself(resolving: Router, acs: Acs) -> None:
+    await acs.get(SERVER)
+    row = f"{SERVER}{(await acs.add(SERVER)).instance_number}."
+    with pytest.raises(Fault):
+        await acs.set(**{f"{row}Enable": "true"})  # which one?
+    await acs.set(**{f"{row}DNSServer": "192.0.2.77"})
+    assert (await acs.get(row))[f"{row}Status"] == "Disabled"
+    await acs.set_all({f"{row}Interface": "Device.IP.Interface.2", f"{row}Enable": "true"})
+    assert "option dns '192.0.2.77'" in resolving.uci("network") or "list dns '192.0.2.77'" in resolving.uci(
+        "network"
+    )
+    assert (await acs.get(row))[f"{row}Status"] == "Error"  # netifd has not heard of it
+    resolving.write("/tmp/resolv.conf.d/resolv.conf.auto", "# Interface lan\nnameserver 192.0.2.77\n")
+    expected = {"Interface": "Device.IP.Interface.2", "Status": "Enabled", "Type": "Static"}
+    values = await acs.get(row)
+    assert {name: values[f"{row}{name}"] for name in expected} == expected
+    await acs.set(**{f"{row}Enable": "false"})
+    assert "list dns_off '192.0.2.77'" in resolving.uci("network")
+    await acs.set(**{f"{row}Interface": ""})
+    assert "list dns_off '192.0.2.77'" not in resolving.uci("network").partition("globals")[0]
+    await acs.delete(row)
+    assert "192.0.2.77" not in resolving.uci("network")
+
+
+async def test_a_server_that_an_interface_learned(resolving: Router, acs: Acs) -> None:
+    await acs.get(SERVER)
+    for name, value in ("Enable", "false"), ("DNSServer", "192.0.2.1"), ("Interface", ""):
+        with pytest.raises(Fault):
+            await acs.set(**{f"{SERVER}2.{name}": value})
+    with pytest.raises(Fault):
+        await acs.delete(f"{SERVER}2.")
+    with pytest.raises(Fault):
+        await acs.set(**{f"{SERVER}3.DNSServer": "192.0.2.53"})  # is there already
