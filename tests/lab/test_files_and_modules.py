@@ -1,4 +1,4 @@
-"""Files, software modules, the way back to the factory: from the request of the ACS to its report, on a whole router."""
+"""Files, software modules, the way back to the factory: from the ACS asking to it being told, on a whole router."""
 
 from __future__ import annotations
 
