@@ -3,6 +3,7 @@
 #   make demo     a router is provisioned, read, diagnosed and upgraded by an ACS, on this machine
 #   make test     the whole test suite (UBUSD=/path/to/ubusd: on the real daemon; T="tests/session -k digest": a part)
 #   make run      keep the virtual router running against ACS_URL=http://host:7547/
+#   make fuzz     mutated inputs for all that reads bytes from outside (T=target N=count SEED=... AT=... FILE=...)
 #   make native   libubox and libuci for this machine, the cffi extension and pyuci against them
 #   make bench    the figures, as ratios, also in build/bench.jsonl
 #   make lint     ruff, mypy --strict, the import rule
@@ -14,7 +15,7 @@ PY     := $(VENV)/bin/python
 T      ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test run native bench lint clean
+.PHONY: help venv demo test fuzz run native bench lint clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -41,6 +42,9 @@ run: $(VENV)/.base
 
 test: $(VENV)/.dev
 	@$(PY) -m pytest $(T)
+
+fuzz: $(VENV)/.dev
+	@$(PY) -m tests.fuzz $(T) $(if $(N),--count $(N)) $(if $(SEED),--seed $(SEED)) $(if $(AT),--number $(AT)) $(if $(FILE),--file $(FILE))
 
 native: $(VENV)/.base
 	@$(PY) bindings/native/make_native.py

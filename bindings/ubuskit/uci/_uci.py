@@ -80,9 +80,12 @@ class Uci:
         deadline = Deadline(self._lock_timeout)
         # libuci takes the same locks, but would wait for them without end; holding them here it finds them free.
         with _open_shared(path, deadline) as file, self._open_delta(package, deadline) as delta:
-            sections = self._reader.load(self.confdir, self.savedir, package) if self._reader else None
+            octets, saved = file.read(), delta.read() if delta else b""
+            sections = None
+            if self._reader and b"\0" not in octets and b"\0" not in saved:  # libuci would end the line there
+                sections = self._reader.load(self.confdir, self.savedir, package)
             if sections is None:
-                sections = _pure.load(path, file.read(), delta.read() if delta else b"")
+                sections = _pure.load(path, octets, saved)
         return Package(package, _by_name(sections))
 
     def apply(self, changes: Mapping[str, Sequence[Change]], *, files: Files | None = None) -> Applied:

@@ -57,6 +57,6 @@ def _expired(attributes: list[str], now: float) -> bool:
 
     try:
         expires = parsedate_to_datetime(found["expires"])
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
     return (expires if expires.tzinfo else expires.replace(tzinfo=UTC)) <= datetime.fromtimestamp(now, UTC)

@@ -211,7 +211,7 @@ def _provision(values: Mapping[int, bytes]) -> Provision:
     texts = {code: value.rstrip(b"\0").decode("ascii", "replace") for code, value in values.items()}
     url, code = texts.get(1, "").strip(), texts.get(2, "")
     return Provision(
-        url if len(url) <= 2048 and _URL.fullmatch(url) else "",
+        url if len(url) <= 2048 and url.isascii() and _URL.fullmatch(url) else "",
         code if len(code) <= 64 and code.isprintable() and code.isascii() else "",
         _number(texts.get(3, ""), 1),
         _number(texts.get(4, ""), 1000),

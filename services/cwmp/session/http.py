@@ -361,7 +361,7 @@ class Transport:
                     raise TransportError(f"the ACS closed the connection {when}") from None
                 if error.error_status_hint == 431:
                     raise TransportError(f"the ACS's headers are larger than {_MAX_HEAD} bytes") from None
-                raise TransportError(f"the ACS does not speak HTTP: {error}") from None
+                raise TransportError(f"the ACS does not speak HTTP: {error!s:.200}") from None
             except trio.BrokenResourceError:
                 raise TransportError("the connection to the ACS broke before its response") from None
 

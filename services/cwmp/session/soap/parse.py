@@ -101,9 +101,9 @@ class Parser:
         try:
             return step(*args)
         except self._syntax_error as error:
-            raise SoapError(f"malformed XML: {error}") from None
+            raise SoapError(f"malformed XML: {error!s:.200}") from None
         except (LookupError, AssertionError) as error:  # encodings that do not exist, calls after an error
-            raise SoapError(f"malformed XML: {error}") from None
+            raise SoapError(f"malformed XML: {error!s:.200}") from None
 
 
 class _Target:
