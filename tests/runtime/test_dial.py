@@ -67,7 +67,7 @@ def test_the_book_can_be_kept_and_is_bounded() -> None:
     assert kept.last("host0") == []
 
 
-@pytest.mark.parametrize("document", [{"a": 1}, {"a": []}, {"a": [1]}, {"a": ["x", None]}])
+@pytest.mark.parametrize("document", [None, 1, ["a"], {"a": 1}, {"a": []}, {"a": [1]}, {"a": ["x", None]}])
 def test_an_odd_book_is_no_matter(document: Any) -> None:
     assert book(document).last("a") == []
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import h11
 import pytest
@@ -13,7 +14,9 @@ import trio
 
 from cwmp.runtime.digest import Authenticator, Credentials
 from cwmp.session.connection_request import Gate, Listener
+from ubuskit.client import Method, Request
 
+from .acs import start_acs
 from .conftest import Suite
 
 LOG = logging.getLogger("test")
@@ -30,7 +33,9 @@ class Port:
 
 
 @asynccontextmanager
-async def listening(username: str = "acs", password: str = "secret") -> AsyncIterator[Port]:
+async def listening(
+    username: str = "acs", password: str = "secret", host: str = "127.0.0.1"
+) -> AsyncIterator[Port]:
     found = Port()
 
     def accept() -> None:
@@ -38,7 +43,7 @@ async def listening(username: str = "acs", password: str = "secret") -> AsyncIte
 
     async with trio.open_nursery() as nursery:
         listener = Listener(Gate("/path", username, password, lambda: found.busy), accept, LOG)
-        await nursery.start(listener.serve, "127.0.0.1", 0)
+        await nursery.start(listener.serve, host, 0)
         found.port = listener.port
         yield found
         nursery.cancel_scope.cancel()
@@ -66,11 +71,17 @@ async def exchange(
 
 
 async def ask(
-    port: int, target: str = "/path", *, username: str = "acs", password: str = "secret", method: str = "GET"
+    port: int,
+    target: str = "/path",
+    *,
+    username: str = "acs",
+    password: str = "secret",
+    method: str = "GET",
+    host: str = "127.0.0.1",
 ) -> int:
     """A whole connection request, challenge and all; the last status."""
     client = Authenticator(Credentials(username, password))
-    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+    async with await trio.open_tcp_stream(host, port) as stream:
         status, headers, _ = await exchange(stream, method, target)
         if status != 401:
             return status
@@ -88,6 +99,12 @@ async def test_p28_authenticated_requests_are_accepted() -> None:
         assert await ask(port.port) == 200
         assert await ask(port.port, "/path?query=ignored") == 200
         await until(lambda: port.accepted == 2)  # the response comes first
+
+
+async def test_p28_by_ipv4_and_by_ipv6() -> None:
+    for host in ("127.0.0.1", "::1"):
+        async with listening(host=host) as port:
+            assert await ask(port.port, host=host) == 200
 
 
 async def test_p28_others_are_not() -> None:
@@ -209,6 +226,26 @@ async def test_p28_a_connection_request_opens_a_session(suite: Suite) -> None:
     assert informs[1].events == ["6 CONNECTION REQUEST"]
     status = await suite.ended(2)
     assert status["statistics"]["connection_requests"] == 1
+
+
+async def test_p28_the_url_has_an_address_of_the_family_the_acs_was_reached_by(
+    suite: Suite, nursery: trio.Nursery
+) -> None:
+    addresses = {"ipv4-address": [{"address": "192.0.2.7"}], "ipv6-address": [{"address": "2001:db8::7"}]}
+
+    async def status(_: Request) -> dict[str, Any]:
+        return addresses
+
+    await suite.client.add_object("network.interface.wan", {"status": Method(status)})
+    acs = await start_acs(nursery, host="::1")
+    suite.configure(acs_url=f"http://[::1]:{acs.port}/", connection_request_address="")
+    await suite.start()
+    found = await suite.ended()
+    assert found["connection_request_url"].startswith("http://[2001:db8::7]:")
+    suite.configure(connection_request_address="")
+    await suite.client.call("cwmp", "reload")
+    found = await suite.ended(2)
+    assert found["connection_request_url"].startswith("http://192.0.2.7:")
 
 
 async def test_p28_refused_in_session_and_nothing_follows(suite: Suite) -> None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import random as chance
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import Any
@@ -47,12 +47,12 @@ class Address:
 
 
 class AddressBook:
-    """The addresses of names, and which of them worked. `document` is what `to_document` gave."""
+    """The addresses of names, and which of them worked. `document` is what `to_document` gave, as it was kept."""
 
-    def __init__(self, document: Mapping[str, Any] | None = None, shuffle: Any = chance.shuffle) -> None:
+    def __init__(self, document: object = None, shuffle: Any = chance.shuffle) -> None:
         self._shuffle = shuffle
         self._known: dict[str, tuple[frozenset[str], str]] = {}
-        for name, entry in (document or {}).items():
+        for name, entry in document.items() if isinstance(document, dict) else ():
             if isinstance(entry, list) and entry and all(isinstance(a, str) for a in entry):
                 self._known[name] = frozenset(entry), entry[0]
 

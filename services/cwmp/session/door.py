@@ -2,10 +2,11 @@
 
 The port for HTTP is open while the configuration says so and there is an ACS to open a session with; otherwise it
 is closed and ConnectionRequestURL is empty (TR-181 HTTPConnectionRequestEnable). The URL's path is random and the
-device's own; its host is the address configured, or that of the interface the ACS is reached by, or our end of
-the last connection to the ACS. The port for UDP has no switch in TR-181: it is open unless the configuration has
-none, while there is somebody who could be let in, or STUN is to be done. A further way to ask (XMPP, Annex K) would
-be a third thing that `keep` keeps.
+device's own; its host is the address configured, or that of the interface the ACS is reached by (of the family of
+IP it was reached by), or our end of the last connection to the ACS.
+
+The port for UDP has no switch in TR-181: it is open unless the configuration has none, while there is somebody who
+could be let in, or STUN is to be done. A further way to ask (XMPP, Annex K) would be a third thing that `keep` keeps.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Door:
         self._changed = trio.Event()
         self._listener: Listener | None = None
         self._udp = UdpDoor(runtime, busy, knocked)
-        self._interface_address = ""
+        self._interface_addresses: list[str] = []
         self._local_address = ""
 
     def configure(self, config: Config) -> None:
@@ -96,8 +97,7 @@ class Door:
 
     def udp_address(self) -> str:
         """UDPConnectionRequestAddress; empty while nobody listens or no address is known."""
-        host = self._host()
-        return self._udp.address("" if ":" in host else host)
+        return self._udp.address(self._ipv4())
 
     @property
     def nat_detected(self) -> bool:
@@ -105,7 +105,13 @@ class Door:
         return self._udp.nat_detected
 
     def _host(self) -> str:
-        return self._config.connection_request_address or self._interface_address or self._local_address
+        by_ipv6 = ":" in self._local_address
+        same_family = sorted(self._interface_addresses, key=lambda address: (":" in address) is not by_ipv6)
+        return self._config.connection_request_address or next(iter(same_family), self._local_address)
+
+    def _ipv4(self) -> str:
+        known = (self._config.connection_request_address, *self._interface_addresses, self._local_address)
+        return next((address for address in known if address and ":" not in address), "")
 
     async def find_address(self) -> None:
         """Ask netifd for the address of the interface the ACS reaches us by."""
@@ -115,9 +121,8 @@ class Door:
         except UbusError as error:
             self._log.debug("%s: %s", name, error)
             return
-        self._interface_address = _first_address(status, "ipv4-address") or _first_address(
-            status, "ipv6-address"
-        )
+        found = [_first_address(status, key) for key in ("ipv4-address", "ipv6-address")]
+        self._interface_addresses = [address for address in found if address]
 
     def _path(self) -> str:
         return (self._config.connection_request_path or self._random_path).lstrip("/")

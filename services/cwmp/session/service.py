@@ -368,6 +368,7 @@ class Service:
             "pending_events": [f"{e.code} {e.command_key}".rstrip() for e in pending],
             "retry_count": self._journal.retry_count,
             "connection_request_url": self._door.url(),
+            "udp_connection_request_address": self._door.udp_address(),
         }
 
     @property

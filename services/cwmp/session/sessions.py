@@ -18,7 +18,8 @@ import trio
 from cwmp.contract import Fault
 from cwmp.contract import datamodel as dm
 from cwmp.contract.session import STATE, State
-from cwmp.runtime import Config, Runtime, tls
+from cwmp.runtime import Config, Runtime, StateFile, tls
+from cwmp.runtime.addresses import AddressBook
 from cwmp.runtime.clock import CLOCK_IS_SET
 from cwmp.runtime.dial import Dialler
 from cwmp.runtime.url import Url
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 PEER_DEADLINE = 30.0
 _LONGEST_SESSION = 3600.0
+_ADDRESSES_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,9 @@ class Sessions:
         self._door = door
         self._moment = moment
         self._another_device = another_device
-        self._dialler = Dialler()
+        path = runtime.paths.run_dir / "session" / "addresses.json"
+        self._addresses = StateFile(path, _ADDRESSES_VERSION, runtime.log)
+        self._dialler = Dialler(book=AddressBook(self._addresses.load().get("names")))
         self._dialled_by = ("", "")
         self._offer = soap.VERSIONS[-1]
         self._plain_for: str | None = None  # the ACS that refused compression
@@ -267,6 +271,7 @@ class Sessions:
         finally:
             self._door.connected_from(transport.local_address)
             self._reached = transport.reached
+            self._keep_addresses()
             self.statistics.requests += requests.count
             if transport.coding_refused:
                 self._plain_for = config.acs_url
@@ -281,6 +286,13 @@ class Sessions:
                 proxy=config.http_proxy, no_proxy=config.no_proxy, book=self._dialler.book
             )
         return self._dialler
+
+    def _keep_addresses(self) -> None:
+        """Which addresses worked, for after a restart of this service; a reboot chooses anew."""
+        try:
+            self._addresses.save({"names": self._dialler.book.to_document()})
+        except OSError as error:
+            self._log.error("the addresses of the ACS cannot be kept: %s", error.strerror)
 
     def _tls_context(self, config: Config) -> ssl.SSLContext:
         unset = time.time() < CLOCK_IS_SET
