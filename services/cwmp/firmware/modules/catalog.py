@@ -92,10 +92,10 @@ class Catalog:
             known = catalog.find(*place)
             if place in ours:
                 continue
-            if known is None:
+            if known is None and unit.status == "Installed":
                 catalog = catalog.installed(unit, unit.uuid, unit.url, now if self.begun else 0.0)
                 noticed.append(Noticed("Install", catalog.units[-1], unit))
-            elif known.version != unit.version:
+            elif known is not None and known.version != unit.version:
                 catalog = catalog.updated(unit, "", now)
                 noticed.append(Noticed("Update", catalog._known(unit), unit))
         there = {(u.environment, u.key) for u in inventory.units}
