@@ -101,6 +101,15 @@ async def test_set_sends_all_values_at_once_and_shows_how_they_read(bus: Path, c
     assert sent == [{"values": {"Device.A": "1", "Device.B": "x=y", "Device.Password": "secret"}}]
 
 
+async def test_a_dry_run_sets_nothing_and_says_what_would_be(bus: Path, client: Client) -> None:
+    sent: list[dict[str, Any]] = []
+    methods = {"set": answering({"status": 1}, sent, values=dict, dry_run=bool)}
+    await client.add_object("cwmp.datamodel", methods)
+    found = await cwmp(bus, "set", "--dry-run", "Device.A=1")
+    assert (found.code, found.out) == (0, "would be set, in force after the session that runs\n")
+    assert sent == [{"values": {"Device.A": "1"}, "dry_run": True}]
+
+
 async def test_what_nobody_may_see_comes_by_standard_input(bus: Path, client: Client) -> None:
     sent: list[dict[str, Any]] = []
     methods = {

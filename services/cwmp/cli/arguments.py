@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from cwmp.cli import diag, transfers
+from cwmp.cli import diag, modules, transfers
 from ubuskit import DEFAULT_SOCKET
 
 _EXAMPLES = """\
@@ -97,6 +97,7 @@ def parser(environ: Mapping[str, str] = os.environ) -> argparse.ArgumentParser:
         action=_Assignments,
         help="- stands for lines of PATH=VALUE on standard input: other users can see a command's arguments",
     )
+    put.add_argument("--dry-run", action="store_true", help="only say whether they would be taken")
     names = commands.add_parser("names", parents=[common], help="list names")
     names.add_argument("path", nargs="?", default="", metavar="PATH", help="everything without it")
     names.add_argument("--next-level", action="store_true", help="only what is directly below PATH")
@@ -106,6 +107,7 @@ def parser(environ: Mapping[str, str] = os.environ) -> argparse.ArgumentParser:
     delete.add_argument("object", metavar="OBJECT", help="the row's path, ending in a dot")
     diag.add_parser(commands, common)
     transfers.add_parser(commands, common)
+    modules.add_parser(commands, common)
     model = commands.add_parser(
         "model", parents=[common], help="what parameters are bound to; check mapping files"
     )

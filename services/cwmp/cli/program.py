@@ -10,13 +10,14 @@
 | trace    | cwmp ``trace{enable}``, ``traced{since}`` | ``{messages, last, more}``               |
 | log      | cwmp ``log{level}``               | ``{level}``                                      |
 | get      | cwmp.datamodel ``get{paths, page}``   | ``{parameters: [{name, type, value}] [, next]}`` |
-| set      | cwmp.datamodel ``set{values}``, then ``get`` | ``{status}``                          |
+| set      | cwmp.datamodel ``set{values, dry_run}``, then ``get`` | ``{status}``                 |
 | names    | cwmp.datamodel ``names{path, next_level, page}`` | ``{names: [{name, writable}] [, next]}`` |
 | add      | cwmp.datamodel ``add{object}``    | ``{instance, path, status}``                     |
 | del      | cwmp.datamodel ``del{object}``    | ``{status}``                                     |
 | model explain | cwmp.datamodel ``describe{path}``, then ``get`` | any table                     |
 | diag     | cwmp.diagnostics ``run{type, args}`` | ``{state, results, why}``                     |
 | transfers | cwmp.firmware ``status``, ``cancel``, ``confirm``, ``download``, ``upload`` | see `transfers` |
+| modules | cwmp.firmware ``modules`` | see `modules` |
 
 `check` is by itself (`check`), but for ``--inform``; so are `model lint` and `model coverage`.
 `next` is the page to ask for next. A reply with ``fault`` is a refusal.
@@ -39,6 +40,7 @@ from cwmp.cli.diag import DIAGNOSTICS, diag
 from cwmp.cli.history import history
 from cwmp.cli.model import OFFLINE, explain, offline
 from cwmp.cli.trace import trace
+from cwmp.cli.modules import modules
 from cwmp.cli.transfers import transfers
 from cwmp.contract.faults import Fault
 from ubuskit.blocking import BlockingClient
@@ -170,7 +172,12 @@ def _set(bus: Bus, options: argparse.Namespace) -> tuple[Any, Iterator[str]]:
     paths = [path for path, _ in options.values]
     if twice := sorted({path for path in paths if paths.count(path) > 1}):
         raise Fault(9003, f"{', '.join(twice)} is given twice")
-    reply = bus.call(DATAMODEL, "set", {"values": dict(options.values)})
+    values = dict(options.values)
+    if options.dry_run:
+        reply = bus.call(DATAMODEL, "set", {"values": values, "dry_run": True})
+        when = "after the session that runs" if reply.get("status") else "at once"
+        return reply, iter([f"would be set, in force {when}"])
+    reply = bus.call(DATAMODEL, "set", {"values": values})
     rows = bus.pages(
         DATAMODEL, "get", {"paths": paths}, "parameters"
     )  # as they read now: no password is shown
@@ -228,5 +235,6 @@ _COMMANDS: Mapping[str, Callable[[Bus, argparse.Namespace], tuple[Any, Iterator[
     "del": _del,
     "diag": diag,
     "transfers": transfers,
+    "modules": modules,
     "model": explain,
 }

@@ -157,11 +157,17 @@ class SessionEnded:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """Configuration was changed: UCI packages written, parameters set, and by whom (``acs`` or ``local``)."""
+    """Something was changed: UCI packages written, and parameters set (or rows added or deleted, by their paths).
+
+    `by` is ``acs``, ``local``, or ``system`` for a watched value that changed by itself. `values` has one entry for
+    each of `names`, "" for paths of rows and for what nobody may read; with `more` there were more than are listed.
+    """
 
     packages: list[str]
     names: list[str] = field(default_factory=list)
     by: str = "local"
+    values: list[str] = field(default_factory=list)
+    more: bool = False
 
 
 GET_VALUES = Operation("datamodel", "get_values", GetValues, Values, staged=("paths",), paged=True)

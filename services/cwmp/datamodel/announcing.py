@@ -30,6 +30,9 @@ _OWNER_DEADLINE = 10.0
 _STATE_DEADLINE = 10.0
 _CALL_TIMEOUT = 30.0
 _ATTEMPTS = 3
+_MAX_TOLD = 512
+_MAX_TOLD_TEXT = 64 << 10
+"""Parameters in one event, and the characters of their names and values."""
 
 
 class Announcer:
@@ -112,9 +115,23 @@ class Announcer:
         self._wake.set()
         self.on_change()
         if change.packages or change.names:
-            await self._peers.tell(
-                CHANGED, Changed(change.packages, change.names, "acs" if change.by_acs else "local")
-            )
+            values = {name: change.values.get(name, "") for name in change.names}
+            await self._tell_changed(change.packages, values, "acs" if change.by_acs else "local")
+
+    async def noticed(self, values: Mapping[str, str]) -> None:
+        """These watched values changed by themselves."""
+        await self._tell_changed([], values, "system")
+
+    async def _tell_changed(self, packages: list[str], values: Mapping[str, str], by: str) -> None:
+        names: list[str] = []
+        size = 0
+        for name, value in values.items():
+            size += len(name) + len(value)
+            if len(names) >= _MAX_TOLD or size > _MAX_TOLD_TEXT:
+                break
+            names.append(name)
+        more = len(names) < len(values)
+        await self._peers.tell(CHANGED, Changed(packages, names, by, [values[name] for name in names], more))
 
     def restored(self, packages: list[str]) -> None:
         """These packages are as they were: the daemons must know."""

@@ -3,7 +3,7 @@
 | method   | arguments                          | reply                                                            |
 |----------|------------------------------------|------------------------------------------------------------------|
 | `get`    | `paths` [string], `page` int       | `{parameters: [{name, type, value}], next: page}`                |
-| `set`    | `values` {name: string}            | `{status: 0 or 1}`                                               |
+| `set`    | `values` {name: string}, `dry_run` bool | `{status: 0 or 1}`                                          |
 | `names`  | `path` string, `next_level` bool, `page` int | `{names: [{name, writable}], next: page}`              |
 | `add`    | `object` string                    | `{instance: n, path: string, status: 0 or 1}`                    |
 | `del`    | `object` string                    | `{status: 0 or 1}`                                               |
@@ -22,8 +22,9 @@ let nobody call it who is not meant to. `notification` is 0, 1 (passive) or 2 (a
 
 A fault is a reply too, since a ubus status has no text: `{fault: {code, text, parameters: [{name, code, text}]}}`.
 `get` without `paths` is everything. A reply stays below 256 KiB; where there is more, `next` is the `page` to ask
-for, and each page is read anew. Values are texts as the ACS would see them; `set` also takes numbers and
-booleans. What is set here is a local change: it leaves ParameterKey alone and the ACS hears of it.
+for, and each page is read anew. With `dry_run` everything is checked and nothing set. Values are texts as the ACS
+would see them; `set` also takes numbers and booleans. What is set here is a local change: it leaves ParameterKey
+alone and the ACS hears of it.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ async def serve(
         "cwmp.datamodel",
         {
             "get": Method(_with_faults(methods.get), {"paths": list, "page": int}),
-            "set": Method(_with_faults(methods.set), {"values": dict}),
+            "set": Method(_with_faults(methods.set), {"values": dict, "dry_run": bool}),
             "names": Method(_with_faults(methods.names), {"path": str, "next_level": bool, "page": int}),
             "add": Method(_with_faults(methods.add), {"object": str}),
             "del": Method(_with_faults(methods.delete), {"object": str}),
@@ -130,7 +131,9 @@ class _Methods:
         values = args.get("values", {})
         texts = {name: _text(name, value) for name, value in values.items()}
         applied = await self._writer.set_values(
-            SetValues(list(texts), [""] * len(texts), list(texts.values())), ""
+            SetValues(list(texts), [""] * len(texts), list(texts.values())),
+            "",
+            dry_run=args.get("dry_run", False),
         )
         return {"status": applied.status}
 
@@ -139,7 +142,7 @@ class _Methods:
         added = await self._writer.add_object(AddObject(path), "")
         return {
             "instance": added.instance_number,
-            "path": f"{path}{added.instance_number}.",
+            "path": f"{path[: path.rindex('[')] if path.endswith('].') else path}{added.instance_number}.",
             "status": added.status,
         }
 

@@ -98,6 +98,7 @@ async def serve(runtime: Runtime) -> None:
         runtime.peers.on_ready("session", notifier.session_ready)
         for owner in ("session", "diagnostics", "firmware"):
             runtime.peers.on_ready(owner, announcer.owner_ready)
+        watch.on_news = lambda values: nursery.start_soon(announcer.noticed, values)
         nursery.start_soon(mounts.run)
         nursery.start_soon(announcer.run)
         nursery.start_soon(notifier.run)

@@ -59,6 +59,9 @@ class Watch:
         self._volatile = volatile
         self._log = log
         self._seen: dict[str, str] = {}
+        self._here: dict[str, str] = {}
+        self.on_news: Callable[[dict[str, str]], None] = lambda _: None
+        """Called with watched values that changed and were not set here."""
         self.changed: dict[str, None] = {}
         known = volatile.load().get("changed", [])
         if isinstance(known, list):
@@ -124,13 +127,19 @@ class Watch:
     def notice(self, values: Mapping[str, str]) -> None:
         """These are the values now."""
         fresh = []
+        news: dict[str, str] = {}
         for path, value in values.items():
             before = self._seen.get(path)
             if before is None:
                 before = self._journal.acked.get(path, value)
             if before != value and path not in self.changed:
                 fresh.append(path)
+            if before != value and self._here.get(path) != value:
+                news[path] = value
             self._seen[path] = value
+        self._here.clear()
+        if news:
+            self.on_news(news)
         if fresh:
             self.changed.update(dict.fromkeys(fresh))
             self._log.info("changed: %s", _listed(fresh))
@@ -155,6 +164,10 @@ class Watch:
     async def before_acs(self, packages: Iterable[str]) -> None:
         """The ACS is about to change these packages: what others changed in them must not be taken for its work."""
         self.notice(await self._read(self._from(packages)))
+
+    def made_here(self, values: Mapping[str, str]) -> None:
+        """Somebody else than the ACS set these, and whoever listens is told so."""
+        self._here.update(values)
 
     def noted(self, values: Mapping[str, str]) -> None:
         """These values are part of the transaction the ACS makes."""

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import trio
@@ -57,6 +57,7 @@ class Change:
     names: list[str]
     by_acs: bool
     calls: Sequence[Call] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 class Followers(Protocol):
@@ -404,10 +405,13 @@ class Writer:
     ) -> tuple[dict[str, int], Change]:
         """Make everything durable at once; nothing is awaited while it is made, so nobody sees a half of it."""
         journal = self._journal
-        change = Change(staging.packages, names, parameter_key is not None, staging.calls)
+        values = {i.plain: i.parameter.type.null if i.parameter.hidden else i.text for i in items}
+        change = Change(staging.packages, names, parameter_key is not None, staging.calls, values)
         by_acs: dict[str, str] = {}
-        if parameter_key is not None:
-            by_acs = {i.plain: i.parameter.type.null if i.parameter.hidden else i.text for i in items}
+        if parameter_key is None:
+            self._watch.made_here(values)
+        else:
+            by_acs = dict(values)
             by_acs[PARAMETER_KEY] = parameter_key
 
         def note() -> dict[str, int]:
