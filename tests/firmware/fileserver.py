@@ -36,6 +36,22 @@ class Exchange:
             await self.send(h11.Data(data=body))
         await self.send(h11.EndOfMessage())
 
+    async def body(self) -> bytes:
+        """What was sent with the request, asked for where the client wants to be asked."""
+        if self._http.they_are_waiting_for_100_continue:
+            await self.send(h11.InformationalResponse(status_code=100, headers=[]))
+        received = bytearray()
+        while isinstance(event := await _next_event(self._http, self._stream), h11.Data):
+            received += event.data
+        return bytes(received)
+
+    async def raw_body(self, size: int) -> bytes:
+        """So many bytes as they come, without having asked for them."""
+        received = bytearray()
+        while len(received) < size:
+            received += await self._stream.receive_some(65536)
+        return bytes(received)
+
     async def send(self, event: h11.Event) -> None:
         await self._stream.send_all(self._http.send(event) or b"")
 
@@ -88,7 +104,8 @@ class FileServer:
             request = await _next_event(http, stream)
             if not isinstance(request, h11.Request):
                 return
-            await _next_event(http, stream)  # its end: nobody sends bodies here
+            if request.method == b"GET":
+                await _next_event(http, stream)  # its end
             exchange = Exchange(request, http, stream)
             self.requests.append(exchange)
             handler = self.routes.get(exchange.target)

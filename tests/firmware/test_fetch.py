@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import resource
+import signal
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -22,6 +24,7 @@ from cwmp.contract import Fault
 from cwmp.firmware.exchange import Place
 from cwmp.firmware.fetch import Means, fetch
 from cwmp.firmware.http import Deadlines, MakeTls, Network, parse_url, shown
+from cwmp.runtime.dial import Dialler
 
 IMAGE = os.urandom(300_000)
 SPACE = 1 << 30
@@ -192,6 +195,148 @@ async def test_a_name_that_does_not_resolve(target: Path, monkeypatch: pytest.Mo
     assert "nowhere.example" in fault.text
 
 
+# A line that breaks, and the rest of the file
+
+
+class Breaking:
+    """Serves a file and cuts the line after `piece` bytes of each answer. `versions`: the file, answer by answer."""
+
+    def __init__(
+        self, server: FileServer, *versions: bytes, piece: int = 100_000, ranges: bool = True
+    ) -> None:
+        self._versions = list(versions)
+        self._piece = piece
+        self._ranges = ranges
+        server.routes["/breaking"] = self._answer
+
+    async def _answer(self, exchange: Exchange) -> None:
+        data = self._versions.pop(0) if len(self._versions) > 1 else self._versions[0]
+        tag = f'"{hashlib.md5(data).hexdigest()}"'
+        wanted = exchange.headers.get("range", "")
+        begin = 0
+        if wanted and self._ranges and exchange.headers.get("if-range") == tag:
+            begin = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        status = (
+            f"206 Partial Content\r\nContent-Range: bytes {begin}-{len(data) - 1}/{len(data)}"
+            if begin
+            else "200 OK"
+        )
+        head = f"HTTP/1.1 {status}\r\nETag: {tag}\r\nContent-Length: {len(data) - begin}\r\n\r\n"
+        await exchange.raw(head.encode() + data[begin : begin + self._piece])
+        if begin + self._piece < len(data):
+            await exchange.abort()
+
+
+async def test_the_rest_is_asked_for_when_the_line_breaks(
+    jumping_clock: trio.testing.MockClock, server: FileServer, target: Path
+) -> None:
+    Breaking(server, IMAGE)
+    found = await fetch(Place(server.url("/breaking")), target, means())
+    assert target.read_bytes() == IMAGE
+    assert found.sha256 == hashlib.sha256(IMAGE).hexdigest()
+    assert [r.headers.get("range") for r in server.requests] == [None, "bytes=100000-", "bytes=200000-"]
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+async def test_a_file_that_changed_between_two_ranges_begins_anew(
+    jumping_clock: trio.testing.MockClock, server: FileServer, target: Path, ranges: bool
+) -> None:
+    newer = os.urandom(150_000)
+    Breaking(server, IMAGE, newer, piece=160_000, ranges=ranges)
+    found = await fetch(Place(server.url("/breaking")), target, means())
+    assert target.read_bytes() == newer
+    assert (found.size, found.sha256) == (len(newer), hashlib.sha256(newer).hexdigest())
+
+
+async def test_a_file_that_changes_every_time_is_given_up(
+    jumping_clock: trio.testing.MockClock, server: FileServer, target: Path
+) -> None:
+    Breaking(server, *(os.urandom(150_000) for _ in range(9)))
+    fault = await refused(Place(server.url("/breaking")), target, means())
+    assert (fault.code, "changed" in fault.text) == (9017, True)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "206 Partial Content\r\nContent-Range: bytes 0-299999/300000",
+        "206 Partial Content\r\nContent-Range: bytes 100000-299999/400000",
+        "206 Partial Content\r\nContent-Range: bytes 100000-299999/*",
+        "206 Partial Content",
+        '206 Partial Content\r\nETag: "other"\r\nContent-Range: bytes 100000-299999/300000',
+        "416 Range Not Satisfiable",
+    ],
+)
+async def test_a_range_that_is_another_one_is_not_joined(
+    jumping_clock: trio.testing.MockClock, server: FileServer, target: Path, answer: str
+) -> None:
+    @server.route("/odd")
+    async def _(exchange: Exchange) -> None:
+        if "range" in exchange.headers:
+            await exchange.raw(
+                f"HTTP/1.1 {answer}\r\nContent-Length: 200000\r\n\r\n".encode() + bytes(200_000)
+            )
+            return
+        cut = len(server.requests) == 1
+        head = b'HTTP/1.1 200 OK\r\nETag: "one"\r\nContent-Length: 300000\r\n\r\n'
+        await exchange.raw(head + (IMAGE[:100_000] if cut else IMAGE))
+        if cut:
+            await exchange.abort()
+
+    await fetch(Place(server.url("/odd")), target, means())
+    assert target.read_bytes() == IMAGE
+
+
+async def test_a_line_that_breaks_again_and_again(
+    jumping_clock: trio.testing.MockClock, server: FileServer, target: Path
+) -> None:
+    Breaking(server, IMAGE, piece=10_000)
+    fault = await refused(Place(server.url("/breaking")), target, means())
+    assert (fault.code, len(server.requests)) == (9017, 6)
+
+
+async def test_without_a_mark_the_rest_is_not_asked_for(server: FileServer, target: Path) -> None:
+    @server.route("/unmarked")
+    async def _(exchange: Exchange) -> None:
+        await exchange.raw(
+            b'HTTP/1.1 200 OK\r\nETag: W/"weak"\r\nContent-Length: 300000\r\n\r\n' + IMAGE[:1000]
+        )
+        await exchange.abort()
+
+    assert (await refused(Place(server.url("/unmarked")), target, means())).code == 9017
+    assert len(server.requests) == 1
+
+
+# Through a proxy
+
+
+async def test_by_a_proxy(server: FileServer, target: Path) -> None:
+    server.serve("http://files.invalid/image", IMAGE)
+    network = Network(no_tls, Dialler(proxy=server.url("/")))
+    await fetch(Place("http://files.invalid/image"), target, Means(network, lambda: SPACE))
+    assert target.read_bytes() == IMAGE
+    assert server.requests[0].headers["host"] == "files.invalid"
+
+
+async def test_a_proxy_that_wants_to_know_who_we_are(server: FileServer, target: Path) -> None:
+    @server.route("http://files.invalid/image")
+    async def _(exchange: Exchange) -> None:
+        if exchange.headers.get("proxy-authorization") == BASIC:
+            await exchange.answer(200, IMAGE)
+        else:
+            await exchange.answer(407, headers={"Proxy-Authenticate": "Basic"})
+
+    for credentials, code in (("user:secret@", 0), ("", 9015)):
+        proxy = f"http://{credentials}127.0.0.1:{server.port}"
+        how = Means(Network(no_tls, Dialler(proxy=proxy)), lambda: SPACE)
+        place = Place("http://files.invalid/image")
+        if code:
+            assert (await refused(place, target, how)).code == code
+        else:
+            await fetch(place, target, how)
+            target.unlink()
+
+
 # Redirects
 
 
@@ -337,6 +482,18 @@ async def test_a_file_that_does_not_end_is_cut_off(server: FileServer, target: P
 async def test_a_full_disk(server: FileServer, tmp_path: Path) -> None:
     target = tmp_path / "absent" / "target"
     assert (await refused(Place(server.url("/image")), target, means())).code == 9010
+
+
+async def test_a_disk_that_is_full_all_of_a_sudden(server: FileServer, target: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        fault = await refused(Place(server.url("/image")), target, means())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert (fault.code, "File too large" in fault.text) == (9010, True)
 
 
 async def test_what_is_there_is_not_overwritten(server: FileServer, target: Path) -> None:

@@ -25,6 +25,7 @@ _PIECE = 64 << 10
 _MAX_LINE = 4 << 10
 _MAX_LINES = 200
 _SHOWN = 80
+_CODE = re.compile(r"[1-5]\d\d")
 
 
 def is_ftp(url: str) -> bool:
@@ -173,14 +174,14 @@ class _Lines:
         try:
             with trio.fail_after(self._deadlines.answer):
                 first = last = await self._line()
-                if first[3:4] == "-":
+                if first[3:4] == "-" and _CODE.match(first):
                     for _ in range(_MAX_LINES):
                         last = await self._line()
                         if last.startswith(f"{first[:3]} "):
                             break
         except trio.TooSlowError:
             raise ContactError(f"the FTP server did not answer within {self._deadlines.answer:g} s") from None
-        if not re.match(r"[1-5]\d\d", last):
+        if not _CODE.match(last):
             raise ContactError(f"the server does not speak FTP: {last[:_SHOWN]}")
         return last[:3], last[:_SHOWN]
 
