@@ -187,6 +187,12 @@ async def test_inform_and_reload_reach_the_session(bus: Path, client: Client) ->
     assert (informs, reloads) == ([{}, {"event": "2 PERIODIC"}], [{}])
 
 
+async def test_inform_says_why_not(bus: Path, serve: Serve) -> None:
+    await serve("cwmp", "inform", {"accepted": False, "info": "no session: disabled"})
+    found = await cwmp(bus, "inform")
+    assert (found.code, found.out) == (1, "no session: disabled\n")
+
+
 SESSION = {
     "start": "2026-03-01T04:00:00Z",
     "end": "2026-03-01T04:00:01Z",
@@ -286,6 +292,7 @@ async def test_trace_is_switched_and_shown(bus: Path, client: Client) -> None:
     await tracing.serve(client)
     assert (await cwmp(bus, "trace", "show")).out == "nothing was traced: cwmp trace on\n"
     assert (await cwmp(bus, "trace", "on")).out == "trace on\n"
+    assert (await cwmp(bus, "trace", "show")).out == "nothing was said since it is on\n"
     tracing.messages = [traced(1), traced(2)]
     assert (await cwmp(bus, "trace", "show")).out.splitlines() == [
         ">>> 1 2026-03-01T04:00:00Z start 1",

@@ -200,7 +200,9 @@ CALLS: list[Any] = [
 ]
 
 
-async def test_p35_a_factory_reset_comes_after_a_session_that_ended_well_and_begins_anew(suite: Suite) -> None:
+async def test_p35_a_factory_reset_comes_after_a_session_that_ended_well_and_begins_anew(
+    suite: Suite,
+) -> None:
     await suite.start()
     await suite.ended()
     state = suite.paths.state_dir / "session" / "events.json"

@@ -3,7 +3,7 @@
 | command  | object, method                    | reply                                            |
 |----------|-----------------------------------|--------------------------------------------------|
 | status   | each of `OBJECTS`, ``status``     | any table                                        |
-| inform   | cwmp ``inform{event}``            | any table                                        |
+| inform   | cwmp ``inform{event}``            | ``{accepted, info}``                             |
 | reload   | cwmp ``reload``                   | any table                                        |
 | reset    | cwmp ``reset``                    | ``{info}``                                       |
 | history  | cwmp ``history``                  | ``{sessions: [{start, result, calls, ...}]}``    |
@@ -64,6 +64,8 @@ def run(arguments: list[str]) -> int:
             reply, lines = _COMMANDS[options.command](bus, options)
             _show(reply, lines, options.json)
             if options.command == "diag" and reply.get("state") != "Complete":
+                return REFUSED
+            if options.command == "inform" and reply.get("accepted") is False:
                 return REFUSED
     except Fault as fault:
         _complain(fault, options.json)
@@ -150,7 +152,7 @@ def _brief(table: Reply) -> Reply:
 
 def _inform(bus: Bus, options: argparse.Namespace) -> tuple[Any, Iterator[str]]:
     reply = bus.call(SESSION, "inform", {"event": options.event} if options.event else {})
-    return reply, _indented(reply or {"inform": "on its way"}, "")
+    return reply, iter([str(reply.get("info") or "session starts")])
 
 
 def _reload(bus: Bus, _: argparse.Namespace) -> tuple[Any, Iterator[str]]:

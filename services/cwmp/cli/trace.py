@@ -19,9 +19,10 @@ def trace(bus: Bus, options: argparse.Namespace) -> tuple[Any, Iterator[str]]:
     if options.action == "follow":
         return _messages(bus, follow=True), _lines(_messages(bus, follow=True))
     messages = list(_messages(bus, follow=False))
-    if messages or bus.call(SESSION, "trace")["enabled"]:
+    if messages:
         return messages, _lines(messages)
-    return messages, iter(["nothing was traced: cwmp trace on"])
+    on = bus.call(SESSION, "trace")["enabled"]
+    return messages, iter(["nothing was said since it is on" if on else "nothing was traced: cwmp trace on"])
 
 
 def _messages(bus: Bus, *, follow: bool) -> Iterator[Reply]:

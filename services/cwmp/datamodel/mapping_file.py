@@ -57,6 +57,8 @@ def open_file(path: Path) -> tuple[MappingFile, dict[str, Any]]:
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise Problem(str(path), line, "is not UTF-8") from None
+    except RecursionError:
+        raise Problem(str(path), 0, "is not TOML that can be read: nested too deep") from None
     except tomllib.TOMLDecodeError as error:
         found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)", str(error))
         line = int(found[1]) if found and found[1] else text.count("\n") + 1

@@ -280,7 +280,7 @@ def parse(section: Section) -> tuple[Config, list[Problem]]:
         convert = OPTIONS.get(option)
         if convert is None:
             if option not in _FOREIGN:
-                problems.append(Problem(option, 0, f"there is no option '{option}': ignored"))
+                problems.append(Problem(option, 0, f"there is no option '{option:.64}': ignored"))
         elif isinstance(raw, list) and option not in LISTS:
             problems.append(Problem(option, 0, f"option '{option}' is a list: using the default"))
         else:

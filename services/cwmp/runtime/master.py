@@ -159,7 +159,9 @@ class Master:
                 os._exit(1)
             signal.pthread_sigmask(signal.SIG_SETMASK, set())
             gc.enable()
-            left = child.place.take_up() if child.place is not None else None  # unread as long as this was root
+            left = (
+                child.place.take_up() if child.place is not None else None
+            )  # unread as long as this was root
             bed = Bed(self._patience, control, left) if self._patience else None
             where = privileges.paths_for(service, self._account, self._where)
             code = run_process(service, self._serve[service], where, stderr=self._stderr, bed=bed)

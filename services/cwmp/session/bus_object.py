@@ -61,7 +61,7 @@ class BusObject:
     async def _inform(self, request: Request) -> Mapping[str, Any]:
         code = event_by_hand(str(request.args.get("event") or ""))
         if code is None:
-            raise InvalidArgument(f"event: one of {', '.join(_BY_HAND)}")
+            return {"accepted": False, "info": f"no event to ask for; it is one of {', '.join(_BY_HAND)}"}
         accepted, info = self._service.inform(code)
         return {"accepted": accepted, "info": info}
 

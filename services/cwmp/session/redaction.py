@@ -98,8 +98,9 @@ class _Stop(Exception):
 
 @dataclass(slots=True)
 class _Frame:
-    """An element that is open; `name` is the Name found in it, if it is a struct."""
+    """An element that is open, as it is named and as that is shown."""
 
+    name: str
     tag: str
     opening: str
     secret: bool
@@ -134,8 +135,10 @@ class _Writer:
             secret = secret or above.secret
             if name == "Value":  # one whose Name has not come yet may be anybody's
                 secret = secret or above.secret_name or not above.named
-        shown = [f'{k.rpartition("}")[2]}="{text(v, self._secrets)}"' for k, v in (attributes or {}).items()]
-        self._stack.append(_Frame(name, " ".join([name, *shown]), secret))
+        named = [(k.rpartition("}")[2], v) for k, v in (attributes or {}).items()]
+        shown = [f'{text(k, self._secrets)}="{text(v, self._secrets)}"' for k, v in named]
+        tag = text(name, self._secrets)
+        self._stack.append(_Frame(name, tag, " ".join([tag, *shown]), secret))
 
     def data(self, data: str) -> None:
         if self._stack:
@@ -148,7 +151,7 @@ class _Writer:
             self._line(depth, f"</{frame.tag}>")
             return
         content = "".join(frame.text)
-        if depth and frame.tag == "Name":
+        if depth and frame.name == "Name":
             above = self._stack[-1]
             above.named = True
             above.secret_name = above.secret_name or is_secret(content)

@@ -25,6 +25,7 @@ class Verbosity:
         """All services log at this level from now on; "": at that of the configuration."""
         self._asked = level
         self._runtime.log_at(level)
+        self._runtime.log.info("log level: %s", self.level)
         await self.tell()
 
     async def tell(self) -> None:
