@@ -39,8 +39,8 @@ from cwmp.cli.check import Report, check, inform
 from cwmp.cli.diag import DIAGNOSTICS, diag
 from cwmp.cli.history import history
 from cwmp.cli.model import OFFLINE, explain, offline
-from cwmp.cli.trace import trace
 from cwmp.cli.modules import modules
+from cwmp.cli.trace import trace
 from cwmp.cli.transfers import transfers
 from cwmp.contract.faults import Fault
 from ubuskit.blocking import BlockingClient
