@@ -12,6 +12,7 @@ from tests.feed.packages import FEED
 
 FILES = FEED / "tr069-client/files"
 UDHCPC, ODHCP6C = FILES / "udhcpc.user", FILES / "odhcp6c.user"
+HOTPLUG = FILES / "dhcp.hotplug"
 
 _UBUS = """#!/bin/sh
 for argument; do printf '%s\\n' "$argument"; done >> "$SENT"
@@ -79,3 +80,31 @@ def test_nuls_and_four_kilobytes_arrive(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", 'w","x":"', "$(reboot)"])
 def test_an_interface_of_no_name_is_none(tmp_path: Path, name: str) -> None:
     assert sent(tmp_path, UDHCPC, "bound", INTERFACE=name, opt43="01") == []
+
+
+LAN = {"MACADDR": "02:00:5e:00:53:20", "ACTION": "add", "DNSMASQ_CPEWAN_OUI": "02005E"}
+
+
+def test_a_device_in_the_lan(tmp_path: Path) -> None:
+    said = {"DNSMASQ_CPEWAN_SERIAL": 'a","x":"$(reboot) `', "DNSMASQ_CPEWAN_CLASS": "TV set"}
+    verb, name, data = sent(tmp_path, HOTPLUG, **LAN, **said)
+    assert (verb, name) == ("send", "cwmp.lease")
+    assert json.loads(data) == {
+        "action": "add",
+        "mac": LAN["MACADDR"],
+        "oui": b"02005E".hex(),
+        "serial": said["DNSMASQ_CPEWAN_SERIAL"].encode().hex(),
+        "class": b"TV set".hex(),
+    }
+
+
+@pytest.mark.parametrize(
+    "change", [{"MACADDR": 'x","y":"'}, {"MACADDR": ""}, {"ACTION": "reboot"}, {"DNSMASQ_CPEWAN_OUI": ""}]
+)
+def test_other_leases_are_none_of_ours(tmp_path: Path, change: dict[str, str]) -> None:
+    assert sent(tmp_path, HOTPLUG, **{**LAN, **change}) == []
+
+
+def test_a_lease_that_ends_is_always_told(tmp_path: Path) -> None:
+    _, _, data = sent(tmp_path, HOTPLUG, ACTION="remove", MACADDR=LAN["MACADDR"])
+    assert json.loads(data)["action"] == "remove"

@@ -14,6 +14,7 @@ from cwmp.contract import session as session_contract
 from cwmp.datamodel import bus
 from cwmp.datamodel.annotating import Annotator
 from cwmp.datamodel.announcing import Announcer
+from cwmp.datamodel.association import Associations
 from cwmp.datamodel.guard import Guard
 from cwmp.datamodel.inform import Informer
 from cwmp.datamodel.journal import Journal
@@ -27,6 +28,8 @@ from cwmp.datamodel.writing import Writer
 from cwmp.runtime import Paths, Runtime, StateFile
 
 _CHANGED_VERSION = 1
+_GATEWAY_VERSION = 1
+_DEVICES_VERSION = 1
 
 
 def mapping_directories(paths: Paths) -> list[Path]:
@@ -51,7 +54,20 @@ async def serve(runtime: Runtime) -> None:
     )
     journal.start()
     system = System(runtime.paths, runtime.uci, runtime.bus, runtime.peers)
-    reader = Reader(model, system, journal.instances, journal.own, journal.save_instances, runtime.log)
+    associations = Associations(
+        runtime.state("gateway", _GATEWAY_VERSION),
+        StateFile(runtime.paths.run_dir / "datamodel" / "devices.json", _DEVICES_VERSION, runtime.log),
+        runtime.log,
+        lambda: notifier.happened(),  # noqa: PLW0108  # it is made below
+    )
+    reader = Reader(
+        model,
+        system,
+        journal.instances,
+        lambda: {**journal.own(), **associations.own()},
+        journal.save_instances,
+        runtime.log,
+    )
     announcer = Announcer(
         model,
         journal,
@@ -91,6 +107,8 @@ async def serve(runtime: Runtime) -> None:
     _answer(runtime, reader, writer, annotator, informer, announcer, notifier, guard)
     await bus.serve(runtime.bus, reader, writer, annotator, status)
     await notifier.listen(runtime.bus)
+    await runtime.bus.listen("cwmp.dhcp", lambda _, message: associations.heard_dhcp(message))
+    await runtime.bus.listen("cwmp.lease", lambda _, message: associations.heard_lease(message))
     await runtime.peers.hear(session_contract.STATE, lambda state: announcer.session_state(state.open))
     await runtime.peers.ready()
     async with trio.open_nursery() as nursery:
