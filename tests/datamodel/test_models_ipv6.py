@@ -117,11 +117,35 @@ async def test_a_dhcpv6_client(router: Router, acs: Acs) -> None:
         f"{CLIENT}RequestAddresses": "true",
         f"{CLIENT}RequestPrefixes": "false",
         f"{CLIENT}RequestedOptions": "21,23",
+        f"{CLIENT}SupportedOptions": "21,22,23,24,31,32,39,56,64,67,82,83,94,95,96",
+        f"{CLIENT}DUID": "0003000102005E005301",
+        f"{CLIENT}RapidCommit": "false",
+        f"{CLIENT}Renew": "false",
+        f"{CLIENT}SuggestedT1": "-1",
+        f"{CLIENT}SuggestedT2": "-1",
+        f"{CLIENT}ReceivedOptionNumberOfEntries": "0",
+        f"{CLIENT}SentOptionNumberOfEntries": "0",
     }
     await acs.set_all({f"{CLIENT}RequestAddresses": "false", f"{CLIENT}RequestPrefixes": "true"})
     section = router.uci("network").partition("'wan6'")[2]
     assert "option reqaddress 'none'" in section
     assert "option reqprefix 'auto'" in section
+    await acs.set(**{f"{CLIENT}RequestedOptions": "23,56"})
+    assert "option reqopts '23 56'" in router.uci("network")
+    with pytest.raises(Fault):
+        await acs.set(**{f"{CLIENT}RapidCommit": "true"})
+    dump = router.replies["network.interface", "dump"]["interface"]
+    dump.append({"interface": "wan6", "up": True, "data": {"passthru": "00170002200100380001ff0017000101"}})
+    values = await acs.get(f"{CLIENT}ReceivedOption.")
+    rows = {name.removeprefix(f"{CLIENT}ReceivedOption."): value for name, value in values.items()}
+    assert rows == {
+        "1.Tag": "23",
+        "1.Value": "2001",
+        "2.Tag": "56",
+        "2.Value": "ff",
+        "3.Tag": "23",
+        "3.Value": "01",
+    }
 
 
 async def test_the_addresses_of_an_interface(router: Router, acs: Acs) -> None:

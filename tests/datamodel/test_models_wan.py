@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -47,6 +48,10 @@ async def test_what_the_dhcp_client_was_told(router: Router, acs: Acs) -> None:
         f"{CLIENT}IPRouters": "192.0.2.1",
         f"{CLIENT}DNSServers": "192.0.2.53,192.0.2.54",
         f"{CLIENT}DHCPServer": "192.0.2.2",
+        f"{CLIENT}LeaseTimeRemaining": "43158",
+        f"{CLIENT}Renew": "false",
+        f"{CLIENT}ReqOptionNumberOfEntries": "0",
+        f"{CLIENT}SentOptionNumberOfEntries": "0",
     }
 
 
@@ -149,3 +154,117 @@ async def test_what_is_no_link_cannot_be_below(dsl: Router, acs: Acs) -> None:
             await acs.set(**{f"{PPP}1.LowerLayers": wrong})
     await acs.set(**{f"{PPP}1.LowerLayers": ""})
     assert "option device" not in dsl.uci("network").partition("'dsl'")[2]
+
+
+async def test_what_a_client_asks_for_and_was_given(router: Router, acs: Acs) -> None:
+    router.set_uci("network", CONFIG["network"] + "\toption reqopts '42 3'\n")
+    wan(router).update(
+        {
+            "route": [{"target": "0.0.0.0", "mask": 0, "nexthop": "192.0.2.1"}],
+            "data": {"ntpserver": "192.0.2.5 192.0.2.6", "leasetime": 600},
+        }
+    )
+    table = f"{CLIENT}ReqOption."
+    values = await acs.get(table)
+    expected = {
+        "1.Tag": "42",
+        "1.Order": "1",
+        "1.Value": "c0000205c0000206",
+        "2.Tag": "3",
+        "2.Order": "2",
+        "2.Value": "c0000201",
+    }
+    assert {name: values[f"{table}{name}"] for name in expected} == expected
+    row = f"{table}{(await acs.add(table)).instance_number}."
+    with pytest.raises(Fault):
+        await acs.set(**{f"{row}Enable": "true"})
+    await acs.set_all({f"{row}Tag": "43", f"{row}Enable": "true"})
+    assert "option reqopts '42 3 43'" in router.uci("network")  # netifd would pass over a list
+    await acs.set(**{f"{row}Order": "1"})
+    assert "option reqopts '43 42 3'" in router.uci("network")
+    await acs.set(**{f"{table}1.Enable": "false"})
+    assert "option reqopts '43 3'" in router.uci("network")
+    with pytest.raises(Fault):
+        await acs.set(**{f"{table}2.Tag": "43"})
+    await acs.delete(row)
+    assert "option reqopts '3'" in router.uci("network")
+
+
+async def test_what_a_client_sends(router: Router, acs: Acs) -> None:
+    router.set_uci("network", CONFIG["network"] + "\tlist sendopts 'hostname:box'\n")
+    table = f"{CLIENT}SentOption."
+    values = await acs.get(table)
+    assert (values[f"{table}1.Tag"], values[f"{table}1.Value"]) == ("12", "626f78")
+    row = f"{table}{(await acs.add(table)).instance_number}."
+    with pytest.raises(Fault):
+        await acs.set(**{f"{row}Value": "ff"})
+    await acs.set_all({f"{row}Value": "6578", f"{row}Tag": "60", f"{row}Enable": "true"})
+    assert "option sendopts 'hostname:box 0x3c:6578'" in router.uci("network")
+    assert (await acs.get(row))[f"{row}Value"] == "6578"
+
+
+async def test_a_client_is_made_on_an_interface(router: Router, acs: Acs) -> None:
+    """One without protocol takes it over; one with another lends its device."""
+    plain = "\nconfig interface 'plain'\n\toption proto 'none'\n\toption device 'lan1'\n"
+    router.set_uci("network", CONFIG["network"] + plain)
+    clients = "Device.DHCPv4.Client."
+    await acs.get("Device.IP.Interface.")
+    row = f"{clients}{(await acs.add(clients)).instance_number}."
+    assert (await acs.get(row))[f"{row}Enable"] == "false"
+    await acs.set(**{f"{row}Interface": "Device.IP.Interface.4"})
+    values = await acs.get(row)
+    assert (values[f"{row}Interface"], values[f"{row}Alias"]) == ("Device.IP.Interface.4", "cpe-plain")
+    assert "config interface 'dhcp_" not in router.uci("network")
+    await acs.delete(row)
+    assert "option proto 'none'" in router.uci("network").partition("'plain'")[2]
+    row = f"{clients}{(await acs.add(clients)).instance_number}."
+    await acs.set(**{f"{row}Interface": "Device.IP.Interface.2"})
+    assert (await acs.get(row))[f"{row}Interface"] == "Device.IP.Interface.2"
+    assert "option device '@lan'" in router.uci("network")
+    await acs.delete(row)
+    assert "@lan" in router.uci("network")  # the interface stays, without a client
+
+
+async def test_what_a_ppp_connection_came_to(dsl: Router, acs: Acs) -> None:
+    dump = dsl.replies["network.interface", "dump"]["interface"]
+    dump[-1] |= {
+        "ipv4-address": [{"address": "192.0.2.70", "mask": 32, "ptpaddress": "192.0.2.1"}],
+        "dns-server": ["192.0.2.53", "2001:db8::53"],
+    }
+    dump.append(
+        {
+            "interface": "dsl_6",
+            "up": True,
+            "dynamic": True,
+            "proto": "dhcpv6",
+            "l3_device": "pppoe-dsl",
+            "ipv6-address": [{"address": "fe80::a:b:c:d", "mask": 128}],
+            "route": [{"target": "::", "mask": 0, "nexthop": "fe80::1"}],
+        }
+    )
+    session = int.from_bytes((7).to_bytes(2, "big"), sys.byteorder)
+    dsl.write(
+        "/proc/net/pppoe", f"Id       Address              Device\n{session:08X} 02:00:5e:00:53:fe     eth0\n"
+    )
+    expected = {
+        "IPCP.LocalIPAddress": "192.0.2.70",
+        "IPCP.RemoteIPAddress": "192.0.2.1",
+        "IPCP.DNSServers": "192.0.2.53",
+        "IPv6CP.LocalInterfaceIdentifier": "::a:b:c:d",
+        "IPv6CP.RemoteInterfaceIdentifier": "::1",
+        "PPPoE.SessionID": "7",
+        "LastConnectionError": "ERROR_NONE",
+        "LCPEcho": "1",
+        "LCPEchoRetry": "5",
+    }
+    values = await acs.get("Device.")
+    assert {name: values[f"{PPP}1.{name}"] for name in expected} == expected
+    assert values["Device.IP.Interface.4.LowerLayers"] == f"{PPP}1"
+    assert values["Device.IP.Interface.5.Name"] == "dsl_6"  # netifd made it
+    with pytest.raises(Fault):
+        await acs.set(**{"Device.IP.Interface.5.Enable": "false"})
+    await acs.set(**{f"{PPP}1.LCPEcho": "20"})
+    assert "option keepalive '5 20'" in dsl.uci("network")
+    dump[-2] |= {"up": False, "errors": [{"subsystem": "pppoe", "code": "AUTH_TOPEER_FAILED"}]}
+    values = await acs.get(f"{PPP}1.")
+    assert values[f"{PPP}1.LastConnectionError"] == "ERROR_AUTHENTICATION_FAILURE"

@@ -27,7 +27,11 @@ _NEW = "?"
 
 class ItemRows(RowSource):
     """Every item of `option` (and of `off`) in the section `where`, or in the section of the row around, is a row:
-    its text is the key, ``{text, enabled}`` its item."""
+    its text is the key, ``{text, enabled}`` its item.
+
+    `words`: the option is no list but has its items one after the other. netifd passes over lists where a
+    protocol's script wants a text.
+    """
 
     def __init__(
         self,
@@ -36,8 +40,11 @@ class ItemRows(RowSource):
         option: str,
         off: str = "",
         conditions: Sequence[Condition] = (),
+        *,
+        words: bool = False,
     ) -> None:
         super().__init__(conditions)
+        self._words = words
         self._package = package
         self._where = where
         self._option = option
@@ -100,7 +107,8 @@ class ItemRows(RowSource):
             elif row.key not in items:
                 new = [*items, text]
             if option and new != items:
-                as_text = isinstance(section.options.get(option), str)
+                as_text = option == self._option and self._words
+                as_text = as_text or isinstance(section.options.get(option), str)
                 staging.set_option(self._package, section, option, " ".join(new) if as_text else new)
 
     def _section(self, parent: Row, staging: Staging) -> Section:
