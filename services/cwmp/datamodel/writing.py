@@ -21,7 +21,7 @@ model declares them, whatever the order in the request, so that the result does 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -314,7 +314,8 @@ class Writer:
             path = row.path.removesuffix(".")
             for holder, parameter, text in holders:
                 left = ",".join(p for p in split_list(text) if p != path)
-                parameter.source.write(holder, left, staging)
+                with suppress(ValueFault):  # it is computed, and without the row it is another
+                    parameter.source.write(holder, left, staging)
             try:
                 rows.remove(row, staging)
             except ValueFault as fault:

@@ -29,9 +29,9 @@ VLANS = "Device.Ethernet.VLANTermination.{i}."
 SSIDS = "Device.WiFi.SSID.{i}."
 PPP = "Device.PPP.Interface.{i}."
 BRIDGE_PORTS = "Device.Bridging.Bridge.{i}.Port.{i}."
-_NEEDS = (
-    netifd.NETWORK,
-    netifd.DUMP,
+_NEEDS = (netifd.NETWORK, netifd.DUMP)
+_PORT_NEEDS = (
+    *_NEEDS,
     netifd.DEVICES,
     Need("uci", "wireless"),
     Need("ubus", "network.wireless status"),
@@ -164,5 +164,5 @@ def _write_port(row: Row, text: str, staging: Staging) -> None:
 ip = Computed(_read_ip, _write_ip, *_NEEDS)
 ppp = Computed(_read_ppp, _write_device, *_NEEDS)
 vlan = Computed(_read_vlan, _write_vlan, *_NEEDS)
-link = Computed(_read_link, _write_link, *_NEEDS, prepare=_tables)
-port = Computed(_read_port, _write_port, *_NEEDS, prepare=_tables)
+link = Computed(_read_link, _write_link, *_PORT_NEEDS, prepare=_tables)
+port = Computed(_read_port, _write_port, *_PORT_NEEDS, prepare=_tables)
