@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from functools import partial
+
 import pytest
+import trio
 
 from cwmp.contract import AcsFaultCode
 
@@ -139,3 +143,89 @@ async def test_compression_is_given_up_for_an_acs_that_refuses_it(suite: Suite) 
     status = await suite.ended(2)
     assert status["last_session"]["result"] == "success"
     assert [post.headers.get("content-encoding") for post in suite.acs.posts] == ["gzip", None, None]
+
+
+OK = b"HTTP/1.1 200 OK"
+ENVELOPE = b"<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/'>"
+ENDLESS = {
+    "text": (OK, ENVELOPE, b"x" * 65536),
+    "elements": (OK, ENVELOPE, b"<a/>" * 8192),
+    "a comment": (OK, ENVELOPE + b"<!--", b"x" * 65536),
+    "an attribute": (OK, ENVELOPE[:20], b"x" * 65536),
+    "nothing but space": (OK, b"", b" " * 65536),
+    "an error page": (b"HTTP/1.1 500 Oops", b"<html>", b"x" * 65536),
+    "a redirect": (b"HTTP/1.1 302 Found\r\nLocation: /x", b"", b"x" * 65536),
+    "a challenge": (b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic", b"", b"x" * 65536),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+async def test_a_response_of_100_mb_is_not_read_to_its_end(
+    suite: Suite, nursery: trio.Nursery, kind: str
+) -> None:
+    head, beginning, more = ENDLESS[kind]
+    sent: list[int] = []
+
+    async def acs(stream: trio.SocketStream) -> None:
+        sent.append(0)
+        try:
+            while b"</" not in await stream.receive_some(65536):
+                pass
+            await stream.send_all(head + b"\r\nContent-Length: 104857600\r\n\r\n" + beginning)
+            while sent[-1] < 100 << 20:
+                await stream.send_all(more)
+                sent[-1] += len(more)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+
+    listeners = await nursery.start(partial(trio.serve_tcp, acs, 0, host="127.0.0.1"))
+    port = listeners[0].socket.getsockname()[1]
+    suite.configure(
+        acs_url=f"http://127.0.0.1:{port}/", retry_minimum_wait_interval=60, username="u", password="secret"
+    )
+    tracemalloc.start()
+    try:
+        await suite.start()
+        status = await suite.ended()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert status["last_session"]["result"] == "failure"
+    assert len(status["last_session"]["error"]) < 300
+    assert status["next_session"]["why"] == "retry 1"
+    assert max(sent) < 24 << 20, "more than the limits and the sockets' buffers hold"
+    assert len(sent) <= 7
+    assert peak < 24 << 20
+
+
+NEVER_ASKED = {
+    "the same answer again": (INFORM_RESPONSE, "InformResponse"),
+    "to a request we did not make": ("<c:TransferCompleteResponse/>", "response to another request"),
+    "to one that is not ours to make": ("<c:GetParameterValuesResponse/>", "nobody asked for"),
+    "a fault": (fault(8001), "fault"),
+}
+
+
+@pytest.mark.parametrize("kind", NEVER_ASKED)
+async def test_answers_to_questions_never_asked_in_mid_session(suite: Suite, kind: str) -> None:
+    content, words = NEVER_ASKED[kind]
+    suite.configure(retry_minimum_wait_interval=60)
+
+    def handler(post: Post) -> Reply:
+        return answer(post) if post.method else soap(content)
+
+    suite.acs.handler = handler
+    await suite.start()
+    status = await suite.ended()
+    assert words in status["last_session"]["error"]
+    assert status["next_session"]["why"] == "retry 1"
+    assert status["pending_events"] == []
+
+
+async def test_a_method_of_ours_asked_by_the_acs_is_unknown(suite: Suite) -> None:
+    suite.acs.script("<c:Inform/>", "<c:TransferComplete/>")
+    await suite.start()
+    status = await suite.ended()
+    faults = [post.texts("FaultCode") for post in suite.acs.posts if post.method == "Fault"]
+    assert faults == [["9000"], ["9000"]]
+    assert status["last_session"]["result"] == "success"

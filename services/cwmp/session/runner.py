@@ -26,6 +26,7 @@ from cwmp.session.engine import (
 from cwmp.session.history import Call
 from cwmp.session.http import Transport, TransportError
 
+_MAX_BLANK = 64 * 1024
 _OURS = (soap.Inform, *CALLS)
 
 
@@ -111,11 +112,15 @@ def _fault(received: soap.Received | None) -> str:
 async def _exchange(transport: Transport, body: soap.Body | None) -> soap.Received | None:
     """POST, and decode the response while it arrives; None if there is nothing in it."""
     decoder: soap.Decoder | None = None
+    blank = 0
 
     def feed(data: bytes) -> None:
-        nonlocal decoder
+        nonlocal decoder, blank
         if decoder is None:
             if not data.strip():
+                blank += len(data)
+                if blank > _MAX_BLANK:
+                    raise soap.SoapError("nothing but white space")
                 return
             decoder = soap.Decoder()
         decoder.feed(data)

@@ -17,6 +17,9 @@ from cwmp.session.soap.names import XSI
 
 _CHUNK = 64 * 1024
 _MAX_DEPTH = 32
+_MAX_KEPT = 40_000
+"""Elements kept as such, some 300 bytes each: the greatest legitimate array but that of `Rows` needs a quarter."""
+_NO_ATTRIBUTES: Mapping[str, str] = {}
 _ROWS_IN = "SetParameterValues"
 _ROWS_DEPTH = 4  # Envelope, Body, SetParameterValues, ParameterList
 _XSI_TYPE = f"{{{XSI}}}type"
@@ -115,20 +118,24 @@ class _Target:
         done: list[Element] = []
         rows = Rows()
         in_rows = False
+        kept = 0
         row_type = ""
         names, values = rows.names, rows.values
         add_name, add_value, add_type = names.append, values.append, rows.types.append
         clear, join = text.clear, "".join
 
         def start(tag: str, attributes: Mapping[str, str]) -> None:
-            nonlocal in_rows, row_type
+            nonlocal in_rows, row_type, kept
             clear()
             if in_rows:
                 row_type = attributes.get(_XSI_TYPE, "") if attributes else ""
                 return
             if len(stack) >= _MAX_DEPTH:
                 raise SoapError(f"elements are nested deeper than {_MAX_DEPTH}")
-            element = Element(tag, dict(attributes) if attributes else {})
+            kept += 1
+            if kept > _MAX_KEPT:
+                raise SoapError("the message has too many elements")
+            element = Element(tag, dict(attributes) if attributes else _NO_ATTRIBUTES)
             if stack:
                 stack[-1].children.append(element)
             stack.append(element)
