@@ -19,6 +19,8 @@ from cwmp.runtime import Paths
 MAX_BACKUP_BYTES = 16 << 20
 _MAX_MEMBERS = 8192
 _MAX_NAME = 1024
+_MOST_PADDING = 1 << 20
+_PIECE = 64 << 10
 
 
 class ArchiveError(Exception):
@@ -161,6 +163,16 @@ def _members(archive: tarfile.TarFile, room: int) -> Iterator[tuple[tarfile.TarI
             raise ArchiveError(f"it has a name that leads elsewhere: {_shown(name)}")
         if name.parts:
             yield member, name
+    _to_the_end(archive)
+
+
+def _to_the_end(archive: tarfile.TarFile) -> None:
+    """Read what follows the last entry: only there it shows whether compressed data is whole and right."""
+    left = _MOST_PADDING
+    while archive.fileobj is not None and (piece := archive.fileobj.read(_PIECE)):
+        left -= len(piece)
+        if left < 0:
+            raise ArchiveError("there is far too much after its end")
 
 
 def _shown(name: PurePosixPath) -> str:
