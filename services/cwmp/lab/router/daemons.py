@@ -231,6 +231,9 @@ class Daemons:
             "term_timeout": 5,
             "respawn": {"threshold": 3600, "timeout": 5, "retry": 5},
         }
+        installed = self._paths.system("/tmp/run/services")  # see `packages`
+        if installed.is_dir():
+            running |= {file.name: {"running": True, "term_timeout": 5} for file in installed.iterdir()}
         wanted = request.args.get("name")
         return {
             name: {"instances": {"instance1": instance}}

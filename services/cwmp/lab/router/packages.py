@@ -353,6 +353,7 @@ def main(arguments: list[str]) -> int:
         return 0
     manager: _Opkg | _Apk
     lock = options.root / ("var/lock/opkg.lock" if kind == "opkg" else "lib/apk/db/lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)  # /var is new at each boot
     with lock.open("w") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

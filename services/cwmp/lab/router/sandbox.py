@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cwmp.lab.router import packages
 from cwmp.lab.router.image import Version
 from cwmp.runtime import Paths
 
@@ -84,6 +85,8 @@ def install(paths: Paths, cwmp: Mapping[str, str]) -> None:
     _configure(paths, cwmp)
     flash(paths, FACTORY)
     (root / "var").symlink_to("tmp")
+    (root / "tmp").mkdir(exist_ok=True)
+    packages.install_program(root, "opkg")
 
 
 def reset(paths: Paths, cwmp: Mapping[str, str], settings: bytes | None = None) -> None:
