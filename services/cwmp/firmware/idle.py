@@ -34,8 +34,8 @@ class IdleWatch:
         then, before = self._seen
         if (span := now - then) >= _SPAN:
             counters = self._counters()
-            most = max((n - before.get(name, 0) for name, n in counters.items() if name in before), default=0)
-            self._quiet = 0 <= most <= span * _BYTES_PER_SECOND
+            carried = (_since(before[name], n) for name, n in counters.items() if name in before)
+            self._quiet = max(carried, default=0) <= span * _BYTES_PER_SECOND
             self._seen = now, counters
         return self._quiet and self._load_per_processor() < _LOAD
 
@@ -58,6 +58,11 @@ class IdleWatch:
             return float(self._load.read_text().split()[0]) / (os.cpu_count() or 1)
         except (OSError, ValueError, IndexError):
             return 0.0
+
+
+def _since(before: int, now: int) -> int:
+    """What a counter has counted; one that is lower than before was begun anew."""
+    return now - before if now >= before else now
 
 
 def _number(path: Path) -> int:
