@@ -205,7 +205,7 @@ def stun_message(data: bytes) -> None:
 
 def udp(data: bytes) -> None:
     """Accepted is only what was signed, and once."""
-    gate = udp_request.UdpGate("acs", SECRET, lambda: False)
+    gate = udp_request.UdpGate("acs", SECRET)
     if gate.decide(data, 1.0) is udp_request.Verdict.ACCEPTED:
         request = udp_request.parse(data)
         assert request is not None

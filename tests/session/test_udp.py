@@ -10,8 +10,10 @@ import trio
 from cwmp.lab.acs.auth import Credentials
 from cwmp.lab.acs.stun import Stun, open_stun
 
+from .acs import Post, Reply, answer
 from .conftest import Suite
 from .nat import nat_before
+from .test_udp_request import datagram
 
 USER, PASSWORD = "acs", "secret"
 
@@ -60,6 +62,29 @@ async def test_p29_without_stun_the_port_is_our_own_and_each_request_counts_once
         await asks_for_a_session(suite, stun, f"127.0.0.1:{port}", 3)
         assert stun.requests == []
     assert (await suite.status())["statistics"]["connection_requests"] == 1
+
+
+async def test_p29_one_that_comes_in_a_session_brings_another(suite: Suite) -> None:
+    port = free_port()
+    suite.configure(udp_connection_request_port=port)
+    await suite.start()
+    await suite.ended()
+    request = datagram(1000, "1", USER, password=PASSWORD)
+
+    def ask_within(post: Post) -> Reply:
+        if not post.body:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as acs:
+                acs.sendto(request, ("127.0.0.1", port))
+        return answer(post)
+
+    suite.acs.handler = ask_within
+    await suite.client.call("cwmp", "inform", {"event": "PERIODIC"})
+    informs = await suite.acs.informs(3)
+    assert [p.events for p in informs[1:]] == [["2 PERIODIC"], ["6 CONNECTION REQUEST"]]
+    await suite.ended(3)
+    assert (await suite.status())["statistics"][
+        "connection_requests"
+    ] == 1  # the copy of the third counts not
 
 
 async def test_behind_a_nat_the_server_learns_of_it_and_of_each_change(suite: Suite) -> None:

@@ -43,7 +43,7 @@ class Door:
         self._config = Config(enable=False)
         self._changed = trio.Event()
         self._listener: Listener | None = None
-        self._udp = UdpDoor(runtime, busy, knocked)
+        self._udp = UdpDoor(runtime, knocked)
         self._interface_addresses: list[str] = []
         self._local_address = ""
 

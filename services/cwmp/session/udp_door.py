@@ -22,13 +22,12 @@ _STUN = frozenset({0, 1})
 
 
 class UdpDoor:
-    """`busy` says whether a session is open; `knocked` that one is asked for."""
+    """`knocked` is told that a session is asked for."""
 
-    def __init__(self, runtime: Runtime, busy: Callable[[], bool], knocked: Callable[[], None]) -> None:
+    def __init__(self, runtime: Runtime, knocked: Callable[[], None]) -> None:
         self.port = 0
         """Where it listens; 0 while it does not."""
         self._log = runtime.log
-        self._busy = busy
         self._knocked = knocked
         path = runtime.paths.run_dir / "session" / "udp_request.json"
         self._accepted = StateFile(path, _STATE_VERSION, runtime.log)
@@ -84,12 +83,8 @@ class UdpDoor:
             await trio.sleep(_BIND_AGAIN)
 
     async def _receive(self, config: Config, primary: trio.socket.SocketType) -> None:
-        gate = UdpGate(
-            config.connection_request_username,
-            config.connection_request_password,
-            self._busy,
-            self._last(),
-        )
+        username, password = config.connection_request_username, config.connection_request_password
+        gate = UdpGate(username, password, self._last())
         while True:
             try:
                 data, _ = await primary.recvfrom(MAX_BYTES + 1)

@@ -7,8 +7,9 @@ A datagram looks like the head of an HTTP request:
 `sig` is an HMAC-SHA1 over ts, id, un and cn with the password of connection requests. A request counts if `ts` is
 greater than that of every request accepted before, `id` another than that of the last, `un` the user name, and
 `sig` right; anything else is passed over in silence, since nothing is ever answered. The ACS sends the same
-datagram several times, and only the first counts. What is refused for another reason (a session is open, there
-were too many) leaves no trace, so a copy that arrives later may still count.
+datagram several times, and only the first counts. One beyond the rate leaves no trace, so a copy that arrives later
+may still count. One that arrives in a session counts, and brings one further session: unlike by HTTP there is no
+way to say that it has to be repeated (TR-069a6 3.2.2.1 allows either).
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import hashlib
 import hmac
 import re
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import unquote, urlsplit
@@ -37,7 +37,6 @@ class Verdict(Enum):
     MALFORMED = "no connection request"
     DENIED = "not signed with our password"
     REPLAYED = "one that came before"
-    BUSY = "a session is open"
     TOO_MANY = "too many of them"
 
 
@@ -82,16 +81,12 @@ def parse(datagram: bytes) -> UdpRequest | None:
 
 
 class UdpGate:
-    """Who may ask by UDP, and how often. `busy` says whether a session is open; `last` are ts and id of the request
-    accepted last, as they were kept."""
+    """Who may ask by UDP, and how often. `last` are ts and id of the request accepted last, as they were kept."""
 
-    def __init__(
-        self, username: str, password: str, busy: Callable[[], bool], last: tuple[int, str] = (0, "")
-    ) -> None:
+    def __init__(self, username: str, password: str, last: tuple[int, str] = (0, "")) -> None:
         self.last = last
         self._username = username
         self._password = password
-        self._busy = busy
         self._accepted: deque[float] = deque()
 
     def decide(self, datagram: bytes, now: float) -> Verdict:
@@ -105,8 +100,6 @@ class UdpGate:
             return Verdict.DENIED
         if int(request.ts) <= self.last[0] or request.id == self.last[1]:
             return Verdict.REPLAYED
-        if self._busy():
-            return Verdict.BUSY
         while self._accepted and now - self._accepted[0] >= _RATE_PERIOD:
             self._accepted.popleft()
         if len(self._accepted) >= _RATE:
