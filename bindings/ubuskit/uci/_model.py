@@ -60,6 +60,11 @@ class Package:
         return resolve(self.sections.values(), section)
 
 
+def number(digits: str) -> int:
+    """An index; of one that is longer than any list its first digits are as good."""
+    return int(digits[:18])
+
+
 def resolve(sections: Iterable[Section], name: str) -> Section | None:
     if not name.startswith("@"):
         return next((section for section in sections if section.name == name), None)
@@ -67,7 +72,7 @@ def resolve(sections: Iterable[Section], name: str) -> Section | None:
     if parts is None:
         return None
     alike = [section for section in sections if parts[1] in ("", section.type)]
-    index = int(parts[2])
+    index = number(parts[2])
     return alike[index] if -len(alike) <= index < len(alike) else None
 
 

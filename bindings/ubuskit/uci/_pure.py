@@ -14,6 +14,7 @@ from ubuskit.uci._model import (
     Section,
     UciError,
     anonymous_name,
+    number,
     valid_name,
     valid_text,
     valid_type,
@@ -194,8 +195,8 @@ def _delete(tree: Tree, change: Delta) -> None:
     value = section.options.get(change.option)
     index = _INDEX.match(change.value or "")
     if isinstance(value, list) and change.value:
-        if index and 0 <= int(index[1]) < len(value):
-            del value[int(index[1])]
+        if index and 0 <= number(index[1]) < len(value):
+            del value[number(index[1])]
     elif value is not None:
         del section.options[change.option]
 
@@ -217,7 +218,7 @@ def _reorder(tree: Tree, change: Delta) -> None:
     section, index = tree.find(change.section), _INDEX.match(change.value or "")
     if section is not None:
         tree.sections.remove(section)
-        tree.sections.insert(max(0, int(index[1]) if index else 0), section)
+        tree.sections.insert(max(0, number(index[1]) if index else 0), section)
 
 
 def _add_to_list(tree: Tree, change: Delta) -> None:
