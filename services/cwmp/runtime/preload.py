@@ -11,6 +11,7 @@ done is to leave it less to write and fewer pages to write on:
    uses it would let go of them one by one.
 3. Free blocks between the master's objects are used up: a child's new objects lie together on pages of its own.
 4. The collector never looks at what was there before the fork.
+5. Where the interpreter knows immortal objects, all that is there before the fork is made immortal (`immortal`).
 
 All of it is an economy: whatever of it fails, the services run. Nothing here opens a descriptor that stays
 open, starts a thread or runs trio. What each step saves is in docs/footprint.md.
@@ -27,6 +28,7 @@ from collections.abc import Callable, Iterable
 
 import cwmp.contract
 from cwmp.contract.message import learn
+from cwmp.runtime import immortal
 from cwmp.runtime.service import Serve
 
 _LATE = (
@@ -67,6 +69,7 @@ def settle() -> list[object]:
     clear: Callable[[], None] = getattr(sys, "_clear_type_cache", lambda: None)
     clear()
     ballast = list(_ballast()) if sys.maxsize > 2**32 and sys.implementation.name == "cpython" else []
+    immortal.make()
     gc.freeze()
     return ballast
 
