@@ -41,6 +41,20 @@ def test_addresses_and_errors() -> None:
     assert stun.endpoint(Endpoint("198.51.100.7", 50000)) == attributes[0][1]
 
 
+def test_the_answer_of_a_server_of_today() -> None:
+    """With the attributes of RFC 5780, and a SOFTWARE that is padded to four bytes."""
+    found = decode(
+        bytes.fromhex(
+            "010100409a81844529d8911830f2065e1fdb1f9b000100080001950b7f000001000400080001"
+            "87dc7f0000010005000800018"
+            + "7dc7f00000180220018436f7475726e2d342e362e312027476f7273742700000000"
+        )
+    )
+    assert (found.kind, found.error) == (Kind.RESPONSE, 0)
+    assert found.endpoint(Attribute.MAPPED_ADDRESS) == Endpoint("127.0.0.1", 38155)
+    assert not found.has_integrity("secret")
+
+
 @pytest.mark.parametrize("value", [b"", b"\0\1\0", b"\0\2" + bytes(18), bytes(8)])
 def test_addresses_of_no_use(value: bytes) -> None:
     message = decode(encode(Message(Kind.RESPONSE, ID, ((Attribute.MAPPED_ADDRESS, value),))))

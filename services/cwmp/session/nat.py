@@ -73,8 +73,11 @@ class Nat:
 
     async def received(self, data: bytes, port: Port = Port.PRIMARY) -> None:
         """A STUN message has arrived."""
-        if self._keeper is not None:
-            await self._send(self._keeper.received(data, port, trio.current_time()))
+        if self._keeper is None:
+            return
+        before = self._keeper.due
+        await self._send(self._keeper.received(data, port, trio.current_time()))
+        if self._keeper.due != before:  # what strangers send wakes nobody
             self._stirred.set()
 
     async def _keep(self) -> None:
