@@ -151,3 +151,9 @@ async def test_a_large_change_is_told_in_part(acs: Acs, heard: Heard, router: Ro
     event = await heard.next()
     assert len(event["names"]) == len(event["values"]) == 512
     assert event["more"] is True
+
+
+def test_no_role_may_change_attributes() -> None:
+    files = [*(DOCS.parent / "openwrt-feed").rglob("*.json")]
+    assert any("acl" in path.name or "acl.d" in path.parts for path in files)
+    assert not any("set_attributes" in path.read_text() for path in files)

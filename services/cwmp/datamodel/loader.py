@@ -1,4 +1,4 @@
-"""Mapping files to a `Model` (the language is described in models/README.md).
+"""Mapping files to a `Model` (the language is described in docs/mapping.md).
 
 A mistake costs what it is in and no more: a file that is no TOML, an object whose rows make no sense (with all
 below it), one parameter. Each is reported with file, line and reason.
