@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from cwmp.contract.session import RequestDownload
 from cwmp.runtime import StateFile
 from cwmp.session import events as ev
 from cwmp.session.events import RULES, Ack, Event, EventQueue, Keep
-from cwmp.session.journal import VERSION, Journal
+from cwmp.session.journal import VERSION, Journal, Reset, Wish
 
 LOG = logging.getLogger("test")
 
@@ -168,6 +169,9 @@ class JournalMachine(RuleBasedStateMachine):
         self.expected = [Event(ev.BOOT)]
         self.retries = 0
         self.asked: list[str] = []
+        self.wishes: list[str] = []
+        self.confirmed: list[str] = []
+        self.reset = Reset.NONE
 
     def teardown(self) -> None:
         self._directory.cleanup()
@@ -190,6 +194,7 @@ class JournalMachine(RuleBasedStateMachine):
     def bootstrap(self) -> None:
         self.journal.bootstrap(acs_url="u", device="d", keep_boot=False)
         self.expected = [Event(ev.BOOTSTRAP)]
+        self.wishes = []
 
     @rule()
     def acknowledged(self) -> None:
@@ -202,6 +207,39 @@ class JournalMachine(RuleBasedStateMachine):
     def ended(self, success: bool) -> None:
         self.journal.session_ended(self.journal.queue.for_inform(), success=success)
         self.retries = 0 if success else self.retries + 1
+        if success and self.reset is Reset.ASKED:
+            self.reset = Reset.DUE
+
+    @rule(name=st.sampled_from("pqr"))
+    def wished(self, name: str) -> None:
+        """The same request may come twice; it is one."""
+        assert self.journal.wish(Wish(name, RequestDownload("2 Web Content", ["n"], [name])))
+        if name not in self.wishes:
+            self.wishes.append(name)
+
+    @rule(name=st.sampled_from("pqr"))
+    def wish_answered(self, name: str) -> None:
+        self.journal.wish_answered(name)
+        self.wishes = [w for w in self.wishes if w != name]
+
+    @rule(name=st.sampled_from("tu"), settled=st.booleans())
+    def confirmed_by_the_acs(self, name: str, settled: bool) -> None:
+        self.journal.confirmed(self.journal.changes, name)
+        self.confirmed.append(name)
+        if settled:
+            self.journal.settled(self.journal.changes, name)
+            self.confirmed = [c for c in self.confirmed if c != name]
+
+    @rule()
+    def reset_asked(self) -> None:
+        self.journal.reset_asked()
+        self.reset = Reset.ASKED
+
+    @precondition(lambda self: self.reset is Reset.DUE)
+    @rule()
+    def reset_ordered(self) -> None:
+        self.journal.reset_ordered()
+        self.reset = Reset.ORDERED
 
     @rule(key=st.sampled_from("xyz"))
     def reboot_asked(self, key: str) -> None:
@@ -221,6 +259,9 @@ class JournalMachine(RuleBasedStateMachine):
         self.boot += 1
         self.journal = journal(self.path)
         assert self.journal.booted(str(self.boot))
+        if self.reset is Reset.ORDERED:  # and this journal was not wiped: it counts as if it had been
+            self.expected, self.asked, self.wishes, self.retries = [], [], [], 0
+            self.reset = Reset.NONE
         kept = [
             e for e in self.expected if e.rule.keep is Keep.ALWAYS and not (untried and e.code == ev.PERIODIC)
         ]
@@ -234,6 +275,9 @@ class JournalMachine(RuleBasedStateMachine):
         assert sorted(map(str, self.journal.queue)) == sorted(map(str, self.expected))
         assert self.journal.retry_count == self.retries
         assert self.journal.reboots == self.asked
+        assert [w.request.values for w in self.journal.wishes] == [[name] for name in self.wishes]
+        assert self.journal.changes.confirmed == self.confirmed
+        assert self.journal.reset is self.reset
 
 
 TestJournal = JournalMachine.TestCase
