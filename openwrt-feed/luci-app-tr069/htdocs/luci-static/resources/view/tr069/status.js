@@ -81,7 +81,8 @@ function sessionRows(data) {
 		[ _('Failed tries since the last success'), String(data.retry_count ?? 0) ],
 		[ _('Sessions since the service started'), _('%d, of which %d failed').format(statistics.sessions, statistics.failure) ],
 		[ _('Connection requests'), _('%d accepted').format(statistics.connection_requests) ],
-		[ _('Connection request URL'), data.connection_request_url || _('none: connection requests are not listened for') ]
+		[ _('Connection request URL'), data.connection_request_url || _('none: connection requests are not listened for') ],
+		[ _('Connection requests by UDP'), data.udp_connection_request_address || _('none: connection requests are not listened for') ]
 	];
 }
 
