@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
+
 from cwmp.session._transitions import TABLE
 
 from . import points
+from .conftest import Suite
 from .diagram import PAGE, diagram, with_diagram
 
 
@@ -30,3 +35,23 @@ def test_every_point_is_in_the_table_with_the_tests_that_have_its_number() -> No
     assert points.with_tests(page) == page, "run: python -m tests.session.points"
     for number, _, cell in rows:
         assert cell.startswith("not built: ") is (int(number) not in found), f"point {number} has no test"
+
+
+@pytest.mark.parametrize("name", ["cwmp", "tr069"])
+async def test_the_methods_of_the_objects_are_in_the_page(suite: Suite, name: str) -> None:
+    suite.configure(compatibility=1)
+    await suite.start()
+    await suite.ended()
+    table = PAGE.read_text().partition(f"| method of `{name}` |")[2].partition("\n\n")[0]
+    told = {
+        method: set(re.findall(r"`(\w+)`", arguments.partition(":")[0]))
+        for method, arguments in re.findall(r"^\| `(\w+)` \|([^|]*)\|", table, re.MULTILINE)
+    }
+    (served,) = await suite.client.lookup(name)
+    assert told == {method: set(arguments) for method, arguments in served.signature.items()}
+
+
+async def test_the_keys_of_a_status_are_in_the_page(suite: Suite) -> None:
+    await suite.start()
+    page = PAGE.read_text()
+    assert [key for key in await suite.ended() if f"`{key}`" not in page] == []
