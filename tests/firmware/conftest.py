@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.conftest import StartService
 from tests.firmware.fileserver import FileServer, open_server
-from tests.firmware.surroundings import Procd, Session
+from tests.firmware.surroundings import Datamodel, Procd, Session
 
 from ubuskit.client import Client
 
@@ -31,4 +31,11 @@ async def procd(client: Client) -> Procd:
 async def session(start_service: StartService) -> Session:
     found = Session()
     await start_service("session", found.serve)
+    return found
+
+
+@pytest.fixture
+async def datamodel(start_service: StartService) -> Datamodel:
+    found = Datamodel()
+    await start_service("datamodel", found.serve)
     return found

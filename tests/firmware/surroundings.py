@@ -9,18 +9,30 @@ from typing import Any
 
 import trio
 
-from cwmp.contract import Empty
+from cwmp.contract import Empty, Fault
+from cwmp.contract.datamodel import GET_VALUES, GetValues, Values
 from cwmp.contract.firmware import (
     ACKNOWLEDGE,
+    CANCEL_TRANSFER,
     DOWNLOAD,
     GET_COMPLETED,
+    GET_QUEUED,
+    PROGRESS,
+    SCHEDULE_DOWNLOAD,
     TRANSFER,
+    UPLOAD,
+    CancelTransfer,
     CompletedTransfer,
     Download,
+    QueuedTransfer,
+    ScheduleDownload,
+    TimeWindow,
     TransferId,
+    TransferProgress,
     TransferState,
+    Upload,
 )
-from cwmp.contract.session import GET_STATE, STATE, State
+from cwmp.contract.session import GET_STATE, REQUEST_DOWNLOAD, STATE, RequestDownload, State
 from cwmp.runtime import Paths, Runtime
 from ubuskit.client import Client, Method, Request
 from ubuskit.errors import NotSupported
@@ -109,13 +121,17 @@ class Session:
         self.open = False
         self.asked = trio.Event()
         self.states: list[TransferState] = []
+        self.progress: list[TransferProgress] = []
+        self.requests: list[RequestDownload] = []
         self._heard = trio.Event()
         self._runtime: Runtime | None = None
 
     async def serve(self, runtime: Runtime) -> None:
         self._runtime = runtime
         runtime.peers.answer(GET_STATE, self._state)
+        runtime.peers.answer(REQUEST_DOWNLOAD, self._request_download)
         await runtime.peers.hear(TRANSFER, self._hear)
+        await runtime.peers.hear(PROGRESS, self.progress.append)
         await runtime.peers.ready()
         await trio.sleep_forever()
 
@@ -127,6 +143,10 @@ class Session:
     async def _state(self, _args: Empty, _id: str) -> State:
         self.asked.set()
         return State(self.open)
+
+    async def _request_download(self, args: RequestDownload, _id: str) -> Empty:
+        self.requests.append(args)
+        return Empty()
 
     def _hear(self, state: TransferState) -> None:
         self.states.append(state)
@@ -141,6 +161,24 @@ class Session:
         args = {"command_key": "key", "file_type": "1 Firmware Upgrade Image", "url": url, **changes}
         started = await self.peers.request(DOWNLOAD, Download(**args))
         assert started.status == 1
+
+    async def upload(self, url: str, file_type: str, **changes: Any) -> None:
+        started = await self.peers.request(UPLOAD, Upload("key", file_type, url, **changes))
+        assert started.status == 1
+
+    async def schedule(
+        self, url: str, *windows: tuple[int, int, str], retries: int = 0, **changes: Any
+    ) -> None:
+        args = {"command_key": "key", "file_type": "1 Firmware Upgrade Image", "url": url, **changes}
+        listed = [TimeWindow(begin, end, mode, "Now?", retries) for begin, end, mode in windows]
+        await self.peers.request(SCHEDULE_DOWNLOAD, ScheduleDownload(**args, windows=listed))
+
+    async def cancel(self, command_key: str) -> None:
+        await self.peers.request(CANCEL_TRANSFER, CancelTransfer(command_key))
+
+    async def queued(self) -> list[QueuedTransfer]:
+        found: list[QueuedTransfer] = (await self.peers.request(GET_QUEUED, Empty())).transfers
+        return found
 
     async def heard(self, state: str) -> TransferState:
         """Wait until a transfer is in `state`."""
@@ -158,3 +196,39 @@ class Session:
 
     async def acknowledge(self, transfer: CompletedTransfer) -> None:
         await self.peers.request(ACKNOWLEDGE, TransferId(transfer.id))
+
+
+class Datamodel:
+    """The datamodel's part: DeviceInfo.VendorLogFile has one row; where the system's log is."""
+
+    def __init__(self) -> None:
+        self.log_name = "syslog"
+
+    async def serve(self, runtime: Runtime) -> None:
+        runtime.peers.answer(GET_VALUES, self._values)
+        await runtime.peers.ready()
+        await trio.sleep_forever()
+
+    async def _values(self, args: GetValues, _id: str) -> Any:
+        (path,) = args.paths
+        if path != "Device.DeviceInfo.VendorLogFile.1.Name":
+            raise Fault(9005, f"{path}: there is no such parameter")
+        yield Values([path], ["string"], [self.log_name])
+
+
+def install_sysupgrade(paths: Paths) -> Path:
+    """A /sbin/sysupgrade that makes and restores backups; each call is noted in the file that is returned."""
+    path, calls = paths.system("/sbin/sysupgrade"), paths.system("/calls")
+    path.parent.mkdir(exist_ok=True)
+    (paths.uci_dir / "system").write_text("config system\n")
+    path.write_text(
+        "#!/bin/sh\n"
+        f'echo "$1" >> "{calls}"\n'
+        'case "$1" in\n'
+        f'-b) exec tar -C "{paths.sysroot}" -czf "$2" etc ;;\n'
+        f'-r) exec tar -C "{paths.sysroot}" -xzf "$2" ;;\n'
+        f'*) echo "$@" >> "{calls}"; exec sleep 1000 ;;\n'
+        "esac\n"
+    )
+    path.chmod(0o755)
+    return calls
