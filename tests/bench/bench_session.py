@@ -3,7 +3,9 @@
 - A GetParameterValuesResponse of 10 000 parameters (escaped, counted, compressed, read back in chunks), against
   writing the same rows to a buffer in chunks the plain way: each name and value escaped, nothing counted, kept
   or compressed.
-- Parsing a SetParameterValues with 10 000 parameters, against an lxml target parser whose methods do nothing.
+- Parsing a SetParameterValues with 10 000 parameters, against an lxml target parser whose methods do nothing. A
+  target that keeps names, types and values and checks nothing takes 1.2 times as much, and so does taking them from
+  a tree by XPath, piece by piece; ours checks what it takes, and takes 1.4 times.
 """
 
 from __future__ import annotations
@@ -108,12 +110,12 @@ def _parse_nothing(data: bytes) -> None:
 
 
 def _best(task: Callable[[Any], Any], argument: Any) -> float:
-    """The quickest of some rounds, in ms."""
+    """The quickest of some rounds, in ms of processor time."""
     best = float("inf")
     for _ in range(_ROUNDS):
-        began = time.perf_counter()
+        began = time.process_time()
         task(argument)
-        best = min(best, time.perf_counter() - began)
+        best = min(best, time.process_time() - began)
     return best * 1000
 
 
@@ -130,4 +132,4 @@ def run(report: Report) -> None:
 
     data = _request()
     parsed, bare = _best(_parse, data), _best(_parse_nothing, data)
-    report("SetParameterValues, 10 000 parameters: parse", parsed, "ms", bare, parsed / bare, None)
+    report("SetParameterValues, 10 000 parameters: parse", parsed, "ms", bare, parsed / bare, 1.5)
