@@ -173,6 +173,7 @@ async def test_what_is_not_there_is_9005(acs: Acs, path: str) -> None:
 
 async def test_an_empty_table_is_no_fault(acs: Acs, router: Router) -> None:
     router.write("/tmp/dhcp.leases", "")
+    router.write("/proc/net/arp", "")
     assert await acs.get("Device.Hosts.Host.") == {}
     assert await acs.get("Device.Hosts.HostNumberOfEntries") == {"Device.Hosts.HostNumberOfEntries": "0"}
     assert await acs.names("Device.Hosts.Host.", True) == {}
@@ -195,6 +196,9 @@ async def test_a_request_reads_only_what_it_needs_and_that_once(acs: Acs, router
         ("network.wireless", "status"): 1,
         ("iwinfo", "info"): 1,
         ("iwinfo", "assoclist"): 1,
+        ("iwinfo", "freqlist"): 1,
+        ("iwinfo", "txpowerlist"): 1,
+        ("dhcp", "ipv6leases"): 1,
     }
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import trio
@@ -210,6 +210,14 @@ class Snapshot:
     def has(self, need: Need) -> bool:
         """Whether it was read already, with whatever success."""
         return need in self._values
+
+    def each(self, needs: Sequence[Need]) -> list[Any]:
+        """What each of `needs` gave; raises like `get`, and has all of them wanted at once."""
+        missing = [need for need in needs if need not in self._values]
+        if missing:
+            self.wanted.update(missing)
+            raise Unread
+        return [self.get(need) for need in needs]
 
     def package(self, name: str) -> PackageView:
         """A UCI package; raises like `get`."""

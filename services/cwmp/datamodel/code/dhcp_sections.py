@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DHCP = Need("uci", "dhcp")
 NETWORK = Need("uci", "network")
+_SERVICES = Need("ubus", "service list")
 _INTERFACES = "Device.IP.Interface.{i}."
 _OFF = "disabled"
 _SERVER = "server"
@@ -49,12 +50,11 @@ class Service:
         self._mode = mode
         self._paused = f"{mode}_paused"
         self._options = (mode, self._paused, *options)
-        self._running = Need("ubus", "service list", f'{{"name":"{daemon}"}}')
         self._daemon = daemon
         self.enable = Computed(self._read_enable, self._write_enable, DHCP)
         self.server_enable = Computed(self._read_server, self._write_server, DHCP)
         self.interface = Computed(self._read_interface, self._write_interface, DHCP, NETWORK)
-        self.status = Computed(self._read_status, None, DHCP, NETWORK, self._running)
+        self.status = Computed(self._read_status, None, DHCP, NETWORK, _SERVICES)
 
     def _is_on(self, section: Section) -> bool:
         return text_of(section, self._mode) not in ("", _OFF)
@@ -125,7 +125,7 @@ class Service:
             return "Disabled"
         if interface_name(row) not in row.view.snapshot.package("network").sections:
             return "Error_Misconfigured"
-        instances = row.view.snapshot.get(self._running).get(self._daemon, {}).get("instances", {})
+        instances = row.view.snapshot.get(_SERVICES).get(self._daemon, {}).get("instances", {})
         return "Enabled" if any(i.get("running") for i in instances.values()) else "Error"
 
 

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 _PAUSED = "dhcp_paused"
 _TRUE = frozenset({"1", "on", "yes", "true", "enabled"})
-_DNSMASQ = Need("ubus", "service list", '{"name":"dnsmasq"}')
-_ODHCPD = Need("ubus", "service list", '{"name":"odhcpd"}')
+_SERVICES = Need("ubus", "service list")
 
 
 def _ignored(section: Section) -> bool:
@@ -77,11 +76,11 @@ def _read_status(row: Row) -> str:
     interface = row.view.snapshot.package("network").sections.get(interface_name(row))
     if interface is None or text_of(interface, "proto") != "static":
         return "Error_Misconfigured"
-    name, need = ("odhcpd", _ODHCPD) if main else ("dnsmasq", _DNSMASQ)
-    instances = row.view.snapshot.get(need).get(name, {}).get("instances", {})
+    services = row.view.snapshot.get(_SERVICES)
+    instances = services.get("odhcpd" if main else "dnsmasq", {}).get("instances", {})
     return "Enabled" if any(i.get("running") for i in instances.values()) else "Error"
 
 
 server = Computed(_read_server, _write_server, DHCP)
 enable = Computed(_read_enable, _write_enable, DHCP)
-status = Computed(_read_status, None, DHCP, NETWORK, _DNSMASQ)
+status = Computed(_read_status, None, DHCP, NETWORK, _SERVICES)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LEARNED = Need("file", "/tmp/resolv.conf.d/resolv.conf.auto")  # noqa: S108  # netifd's own
 _DHCP = Need("uci", "dhcp")
-_DNSMASQ = Need("ubus", "service list", '{"name":"dnsmasq"}')
+_SERVICES = Need("ubus", "service list")
 _SECTION = SectionName("dhcp", kind="dnsmasq")
 _SERVER = re.compile(r"(?P<address>[0-9A-Fa-f.:%]+)?(?P<port>#\d+)?(?P<device>@[^@#]+)?")
 _INTERFACES = "Device.IP.Interface.{i}."
@@ -182,7 +182,7 @@ def _read_type(row: Row) -> str:
 def _read_relay_status(row: Row) -> str:
     if netifd.text(_section(row), "port") == "0":
         return "Disabled"
-    instances = row.view.snapshot.get(_DNSMASQ).get("dnsmasq", {}).get("instances", {})
+    instances = row.view.snapshot.get(_SERVICES).get("dnsmasq", {}).get("instances", {})
     return "Enabled" if any(i.get("running") for i in instances.values()) else "Error"
 
 
@@ -195,5 +195,5 @@ enable = Computed(lambda row: row.item["enabled"], _write_enable, _DHCP)
 server = Computed(_read_server, _write_server, _DHCP)
 interface = Computed(_read_interface, _write_interface, _DHCP, netifd.DUMP, netifd.NETWORK)
 origin = Computed(_read_type, None, netifd.NETWORK)
-status = Computed(_read_status, None, _DHCP, _DNSMASQ)
-relay_status = Computed(_read_relay_status, None, _DHCP, _DNSMASQ)
+status = Computed(_read_status, None, _DHCP, _SERVICES)
+relay_status = Computed(_read_relay_status, None, _DHCP, _SERVICES)
