@@ -204,3 +204,206 @@ async def test_without_a_durable_record_nothing_is_promised_and_nothing_is_done(
     with trio.fail_after(1000):
         await procd.told.wait()
     assert len(procd.flashed) == 1
+
+
+# Windows (CWMP.md 14.3)
+
+
+def busy(paths: Paths, size: int) -> None:
+    path = paths.system("/sys/class/net/eth0/statistics")
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "rx_bytes").write_text(str(size))
+    (path / "tx_bytes").write_text("0")
+
+
+async def flashed(procd: Procd) -> None:
+    with trio.fail_after(100_000):
+        await procd.told.wait()
+
+
+async def test_a_scheduled_download_in_its_window_and_always_in_a_later_session(
+    autojump_clock: Clock, start: Start, session: Session, files: FileServer, procd: Procd
+) -> None:
+    await start()
+    await session.set_open(True)
+    began = trio.current_time()
+    await session.schedule(files.url("/image"), (300, 9000, "1 At Any Time"))
+    await trio.sleep(1000)
+    assert files.requests == []
+    await session.set_open(False)
+    await flashed(procd)
+    assert 1000 <= trio.current_time() - began < 1200
+
+
+async def test_immediately_is_at_the_beginning_of_the_window(
+    autojump_clock: Clock, start: Start, session: Session, files: FileServer, procd: Procd
+) -> None:
+    await start()
+    began = trio.current_time()
+    await session.schedule(files.url("/image"), (300, 9000, "2 Immediately"))
+    await flashed(procd)
+    assert 300 <= trio.current_time() - began < 310
+
+
+async def test_when_idle_waits_for_a_quiet_router_to_fetch_and_to_flash(
+    autojump_clock: Clock,
+    start: Start,
+    session: Session,
+    files: FileServer,
+    procd: Procd,
+    paths: Paths,
+    nursery: trio.Nursery,
+) -> None:
+    noise = trio.CancelScope()
+
+    async def stream() -> None:
+        size = 0
+        with noise:
+            while True:
+                size += 3_000_000
+                busy(paths, size)
+                await trio.sleep(30)
+
+    busy(paths, 0)
+    nursery.start_soon(stream)
+    await start()
+    await session.schedule(files.url("/image"), (0, 9000, "3 When Idle"))
+    await trio.sleep(600)
+    assert files.requests == []
+    noise.cancel()
+    await flashed(procd)
+    assert trio.current_time() < 1000
+
+
+async def test_9020_when_the_router_was_never_idle(
+    autojump_clock: Clock, start: Start, session: Session, files: FileServer, paths: Paths
+) -> None:
+    paths.system("/proc/loadavg").write_text("99 99 99 1/1 1\n")
+    await start()
+    await session.schedule(files.url("/image"), (0, 500, "3 When Idle"), (600, 900, "3 When Idle"))
+    (done,) = await all_complete(session, 1)
+    assert (done.fault_code, done.method) == (9020, "ScheduleDownload")
+    assert (trio.current_time() >= 900, files.requests) == (True, [])
+
+
+async def test_9020_when_nobody_confirmed(
+    autojump_clock: Clock, start: Start, session: Session, files: FileServer
+) -> None:
+    await start()
+    await session.schedule(files.url("/image"), (0, 500, "4 Confirmation Needed"))
+    (done,) = await all_complete(session, 1)
+    assert (done.fault_code, "nobody confirmed" in done.fault_string) == (9020, True)
+
+
+async def test_retries_in_two_windows(
+    autojump_clock: Clock, start: Start, session: Session, files: FileServer
+) -> None:
+    tried: list[float] = []
+
+    @files.route("/flaky")
+    async def _(exchange: Exchange) -> None:
+        tried.append(trio.current_time() - began)
+        await exchange.answer(503)
+
+    await start()
+    began = trio.current_time()
+    windows = ((0, 1000, "1 At Any Time"), (5000, 6000, "1 At Any Time"))
+    await session.schedule(files.url("/flaky"), *windows, retries=2)
+    (done,) = await all_complete(session, 1)
+    assert done.fault_code == 9016
+    assert [t < 1000 for t in tried] == [True] * 3 + [False] * 3
+    assert all(5000 <= t < 6000 for t in tried[3:])
+
+
+async def test_a_window_that_closes_while_the_file_comes(
+    autojump_clock: Clock, start: Start, session: Session, files: FileServer, paths: Paths, procd: Procd
+) -> None:
+    @files.route("/drip")
+    async def _(exchange: Exchange) -> None:
+        if len(files.requests) > 1:
+            await exchange.answer(200, b"the image")
+            return
+        await exchange.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n")
+        while True:
+            await trio.sleep(20)
+            await exchange.raw(b"x")
+
+    await start()
+    began = trio.current_time()
+    await session.schedule(files.url("/drip"), (0, 500, "1 At Any Time"), (1000, 1500, "1 At Any Time"))
+    await flashed(procd)
+    assert procd.flashed == [b"the image"]
+    assert trio.current_time() - began >= 1000
+
+
+async def test_what_came_in_its_window_is_not_applied_after_it(
+    autojump_clock: Clock, start: Start, session: Session, files: FileServer, procd: Procd, paths: Paths
+) -> None:
+    image = files.routes["/image"]
+
+    @files.route("/image")
+    async def _(exchange: Exchange) -> None:
+        await session.set_open(True)
+        await image(exchange)
+
+    await start()
+    await session.schedule(files.url("/image"), (0, 500, "1 At Any Time"))
+    await session.heard("ready")
+    await trio.sleep(1000)
+    await session.set_open(False)
+    (done,) = await all_complete(session, 1)
+    assert done.fault_code == 9020
+    assert procd.flashed == []
+    assert list((paths.run_dir / "firmware").iterdir()) == []
+
+
+async def test_windows_over_a_clock_jump_and_a_reboot(
+    autojump_clock: Clock,
+    start: Start,
+    session: Session,
+    files: FileServer,
+    clocks: Clocks,
+    procd: Procd,
+    paths: Paths,
+) -> None:
+    order: list[str] = []
+    recording(files, order)
+    first = await start()
+    windows = ((2000, 3000), (4000, 5000), (100, 200))
+    for number, (begin, end) in enumerate(windows, 1):
+        await session.schedule(
+            files.url(f"/{number}"), (begin, end, "1 At Any Time"), command_key=str(number)
+        )
+    await session.download(files.url("/4"), delay_seconds=3500, command_key="4")
+    clocks.wall += 50_000  # neither is a window skipped nor opened by that
+    await trio.sleep(50)
+    assert order == []
+
+    clocks.wall -= 50_000
+    first.nursery.cancel_scope.cancel()
+    procd.boot(paths)
+    clocks.boottime = 10.0 - trio.current_time()
+    clocks.wall = -trio.current_time()  # 1970 until NTP comes
+    await start()
+    await trio.sleep(2500)
+    assert order == [], "nobody knows whether a window is open"
+    clocks.wall = START + 2500 - trio.current_time()
+    found = await all_complete(session, 4)
+    assert order == ["/1", "/4", "/2"], "by due time; the third's window passed while the router was off"
+    codes = {t.command_key: t.fault_code for t in found}
+    assert codes == {"3": 9020, "1": 9016, "4": 9016, "2": 9016}
+    assert len({t.id for t in found}) == 4
+
+
+async def test_a_delayed_download_that_could_not_begin_within_an_hour(
+    autojump_clock: Clock, start: Start, session: Session, clocks: Clocks, procd: Procd, paths: Paths
+) -> None:
+    first = await start()
+    await session.download("http://files.example/", delay_seconds=600)
+    first.nursery.cancel_scope.cancel()
+    procd.boot(paths)
+    clocks.boottime = 10.0 - trio.current_time()
+    clocks.wall = START + 9000
+    await start()
+    (done,) = await all_complete(session, 1)
+    assert (done.fault_code, "within 3600 s" in done.fault_string) == (9010, True)
