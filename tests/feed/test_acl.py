@@ -41,6 +41,7 @@ ALLOWED = [
     *("send:cwmp.datamodel.request", "send:cwmp.firmware.request", "send:cwmp.datamodel.reply"),
     *("send:cwmp.session.state", "send:cwmp.diagnostics.finished"),
     "call:network.interface.wan.status",
+    "call:network.interface.wan.renew",
 ]
 REFUSED = [
     *("publish:cwmp.datamodel", "publish:cwmp.firmware", "publish:system", "publish:network.interface.wan"),
@@ -99,7 +100,7 @@ async def test_three_users(
     with trio.fail_after(30):
         async with bus(kind, open_dir, nursery, account.pw_name) as socket, open_client(str(socket)) as root:
             for name, methods in {
-                "network.interface.wan": ("status", "down"),
+                "network.interface.wan": ("status", "renew", "down"),
                 "system": ("reboot",),
                 "cwmp.datamodel": ("status",),
             }.items():

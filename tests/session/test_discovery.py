@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cwmp.session import discovery
 from cwmp.session.discovery import Discovery, Provision, option_17, option_43, option_125
+from ubuskit.client import Method, Request
 
 from .acs import start_acs
 from .conftest import Suite
@@ -205,6 +206,25 @@ def test_a_server_may_say_something_else_than_the_url() -> None:
     assert found.found == Provision(URL)
 
 
+def test_p37_servers_are_asked_again_where_that_would_count_and_not_all_the_time() -> None:
+    for first, configured, due in (
+        ("", "http://moved/", True),
+        ("", "", True),
+        ("http://mine/", "http://mine/", False),
+    ):
+        found = Discovery({})
+        found.heard(message(opt43=short((1, URL))), "wan")
+        assert not found.renewal_due(configured=configured, now=0.0)
+        reached(found, first, 0.0)
+        unreached(found, configured, 100.0)
+        assert not found.renewal_due(configured=configured, now=399.0)
+        assert found.renewal_due(configured=configured, now=400.0) is due
+        assert not found.renewal_due(configured=configured, now=699.0)
+        assert found.renewal_due(configured=configured, now=700.0) is due
+        reached(found, configured, 800.0, success=False)
+        assert not found.renewal_due(configured=configured, now=2000.0)
+
+
 @given(
     st.recursive(st.none() | st.integers() | st.text(), lambda s: st.dictionaries(st.text(), s), max_leaves=9)
 )
@@ -259,6 +279,13 @@ async def test_p37_an_acs_out_of_reach_is_looked_for_where_dhcp_said(
     suite: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(discovery, "UNREACHABLE_AFTER", 0.0)
+    renewed = trio.Event()
+
+    async def renew(_: Request) -> dict[str, Any]:
+        renewed.set()
+        return {}
+
+    await suite.client.add_object("network.interface.wan", {"renew": Method(renew)})
     suite.configure(acs_url="")
     await suite.start()
     await suite.client.send("cwmp.dhcp", message(opt43=short((1, suite.acs.url))))
@@ -271,3 +298,5 @@ async def test_p37_an_acs_out_of_reach_is_looked_for_where_dhcp_said(
     informs = await suite.acs.informs(2)
     assert informs[1].events == ["0 BOOTSTRAP"]
     assert (await suite.ended(4))["acs_url_from"] == "dhcp"
+    with trio.fail_after(10):
+        await renewed.wait()

@@ -9,7 +9,8 @@ any, one that says something else.
 
 A configured URL goes before a discovered one. Only a device whose first ACS was found by DHCP returns to DHCP when
 its ACS cannot be reached, at no address of its, for `UNREACHABLE_AFTER` seconds; it stays with what it has found
-until that cannot be reached either, or until another URL is configured.
+until that cannot be reached either, or until another URL is configured. And since what is known may be old by
+then, the DHCP clients are to ask their servers again (`renewal_due`).
 
 Provisioning code and retry values become parameters once (`provisions`): each takes the place of the default, or of
 what a server said before, but never of what somebody has set.
@@ -20,6 +21,7 @@ no value of its kind is left out, and what follows something malformed is not re
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -79,6 +81,11 @@ def option_17(data: bytes) -> Provision:
     return _provision(dict(_long(data[4:])))
 
 
+def interfaces(interface: str) -> tuple[str, ...]:
+    """The interface towards the ACS, and what its companion for IPv6 is called."""
+    return interface, f"{interface}6", f"{interface}_6"
+
+
 class Discovery:
     """What is known from DHCP, and which URL is to be used. `document` is what `to_document` gave."""
 
@@ -86,6 +93,7 @@ class Discovery:
         self._found = {family: Provision.from_document(document.get(family)) for family in ("6", "4")}
         self._origin = next((o for o in ("dhcp", "configured") if document.get("origin") == o), "")
         self._unreachable_since: float | None = None
+        self._renewed = -math.inf
         returned = document.get("returned")
         self._returned: str = returned if isinstance(returned, str) else ""
         """The configured URL in whose place a discovered one is used."""
@@ -103,7 +111,7 @@ class Discovery:
 
         Only what comes in by `interface` counts, or by its companion for IPv6 (``wan6``).
         """
-        if message.get("interface") not in {interface, f"{interface}6", f"{interface}_6"}:
+        if message.get("interface") not in interfaces(interface):
             return False
         before = self.found
         for family, options in _OPTIONS.items():
@@ -151,6 +159,16 @@ class Discovery:
             self._origin = "dhcp" if self.url(configured) != configured else "configured"
             return True
         return False
+
+    def renewal_due(self, *, configured: str, now: float) -> bool:
+        """Whether servers are to be asked again, after a session that did not reach the ACS; once in
+        `UNREACHABLE_AFTER` seconds, and only where what they say would count."""
+        if self._unreachable_since is None or (configured and self._origin != "dhcp"):
+            return False
+        if now - max(self._unreachable_since, self._renewed) < UNREACHABLE_AFTER:
+            return False
+        self._renewed = now
+        return True
 
     def forget(self) -> None:
         """By which way the device came to its first ACS; what servers say stays until they say something else."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,10 +11,12 @@ from cwmp.contract import Fault
 from cwmp.contract import datamodel as dm
 from cwmp.runtime import Config, Peers, Runtime, without_credentials
 from cwmp.runtime.url import Url
-from cwmp.session.discovery import Discovery, Provision
+from cwmp.session.discovery import Discovery, Provision, interfaces
+from ubuskit import UbusError
 
 _DISCOVERY_VERSION = 1
 _DEADLINE = 30.0
+_RENEWAL = 5.0
 _PROVIDED = {
     "Device.DeviceInfo.ProvisioningCode": "provisioning_code",
     "Device.ManagementServer.CWMPRetryMinimumWaitInterval": "retry_minimum_wait_interval",
@@ -104,12 +107,21 @@ class Settings:
         """Whether the ACS could be reached decides about returning to the one DHCP tells of: True if so."""
         if reached is None or not self.config.discovery:
             return False
+        if self._discovery.renewal_due(configured=self._configured_url, now=now):
+            self._runtime.nursery.start_soon(self._renew)
         changed = self._discovery.session_ended(
             reached=reached, success=success, configured=self._configured_url, now=now
         )
         if changed:
             self._save()
         return changed
+
+    async def _renew(self) -> None:
+        """Have the DHCP clients ask their servers again: the ACS may have moved since they last did."""
+        self._runtime.log.info("the ACS has been out of reach for long: DHCP is asked again")
+        for name in interfaces(self.config.interface):
+            with contextlib.suppress(UbusError):  # there is none of that name, or it is not by DHCP
+                await self._runtime.bus.call(f"network.interface.{name}", "renew", timeout=_RENEWAL)
 
     def forget(self) -> None:
         """What DHCP has said and which ACS was reached."""
