@@ -277,7 +277,14 @@ async def test_a_port_is_switched_off_and_stays_a_row(router: Router, acs: Acs) 
     section = router.uci("network").rpartition("config device")[2]
     for line in "name 'lan1'", "enabled '0'", "speed '100'", "duplex '0'":
         assert f"option {line}" in section
-    router.write("/sys/class/net/lan1/address", "02:00:5e:00:53:01\n")
+    for name, text in (
+        ("address", "02:00:5e:00:53:01"),
+        ("type", "1"),
+        ("uevent", "DEVTYPE=dsa\nINTERFACE=lan1"),
+    ):
+        router.write(f"/sys/class/net/lan1/{name}", f"{text}\n")
+    router.write("/sys/class/net/wg0/type", "65534\n")
+    router.write("/sys/class/net/br-x/uevent", "DEVTYPE=bridge\n")
     devices = router.replies["network.device", "status"]
     router.replies["network.device", "status"] = {n: d for n, d in devices.items() if n != "lan1"}
     expected = {

@@ -22,7 +22,7 @@ VALUE_CHANGE = "4 VALUE CHANGE"
 _SETTLE = 0.5
 _AGAIN = 10.0
 _DEADLINE = 20.0
-_OBJECTS = ("service", "network.interface")
+_OBJECTS = ("service", "network.interface", "network.device")
 _EVENTS = ("network.interface", "ubus.object.*")
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 def section_of(row: Row) -> Section | None:
     """The section that holds the options of the row's device, if there is one."""
-    return row.section if row.section is not None else netifd.device_section(row, _name(row))
+    own = row.section is not None and row.section.type == "device"
+    return row.section if own else netifd.device_section(row, _name(row))
 
 
 def set_device(row: Row, option: str, value: str, staging: Staging) -> None:
@@ -35,16 +36,19 @@ def set_device(row: Row, option: str, value: str, staging: Staging) -> None:
 
 
 def _name(row: Row) -> str:
+    if row.section is not None and row.section.type == "link":
+        return netifd.text(row.section, "name")
     return str(row.item["name"]) if isinstance(row.item, dict) and "name" in row.item else row.key
 
 
-def _read_enable(row: Row) -> bool:
+def read_enable(row: Row) -> bool:
+    """Whether netifd is to use the device."""
     return netifd.is_on(section_of(row), "enabled", default=True)
 
 
-def _write_enable(row: Row, text: str, staging: Staging) -> None:
-    """On is what a device is where nothing is said."""
-    if (text == "true") != _read_enable(row):
+def write_enable(row: Row, text: str, staging: Staging) -> None:
+    """Switch it; on is what a device is where nothing is said."""
+    if (text == "true") != read_enable(row):
         set_device(row, "enabled", "" if text == "true" else "0", staging)
 
 
@@ -58,6 +62,6 @@ def _option(name: str) -> Computed:
     return Computed(read, write, netifd.NETWORK)
 
 
-enable = Computed(_read_enable, _write_enable, netifd.NETWORK)
+enable = Computed(read_enable, write_enable, netifd.NETWORK)
 mtu = _option("mtu")
 mac = _option("macaddr")

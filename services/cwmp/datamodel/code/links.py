@@ -1,8 +1,9 @@
 """Link layers: TR-181 puts an Ethernet.Link between an IP interface and the port, bridge or radio below it.
 
 netifd has no such thing: an interface names the device. So there is a link for each device that an interface, or a
-VLAN, stands on; and one for each that the ACS made, which is a `config device` with our name: empty at first, it
-gets the device's name with LowerLayers, and from then on the options that are set for the device.
+VLAN, stands on; and one for each that the ACS made. Those are `config link`, which only we read: empty at first, one
+gets the device's ``name`` with LowerLayers. (It is no `config device`, because a second one of a bridge's name would
+take the bridge's place.)
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cwmp.datamodel.code import _netifd as netifd
+from cwmp.datamodel.code._base import Computed
+from cwmp.datamodel.code.devices import read_enable, write_enable
 from cwmp.datamodel.tables import RowSource, SectionRows, There
 
 if TYPE_CHECKING:
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from cwmp.datamodel.tree import Object, Row
 
 _NEEDS = frozenset({netifd.NETWORK, netifd.DUMP})
-_MADE = "link_"
+_SECTIONS = SectionRows("network", "link")
 
 
 class LinkRows(RowSource):
@@ -32,18 +35,17 @@ class LinkRows(RowSource):
         return _NEEDS
 
     def there(self, parent: Row) -> list[There]:
-        made = [s for s in netifd.sections(parent, "device") if s.name.startswith(_MADE)]
-        found = [There(s.name, s, {"name": netifd.text(s, "name")}) for s in made]
+        made = netifd.sections(parent, "link")
+        found = [There(s.name, s, {"name": netifd.text(s, "name")}, True) for s in made]
         taken = {row.item["name"] for row in found}
         found += [There(name, None, {"name": name}) for name in _devices_in_use(parent) if name not in taken]
         return found
 
     def add(self, parent: Row, node: Object, number: int, staging: Staging) -> There:
-        new = SectionRows("network", "device").add(parent, node, number, staging)
-        return There(new.key, new.section, {"name": ""})
+        return _SECTIONS.add(parent, node, number, staging)._replace(item={"name": ""})
 
     def remove(self, row: Row, staging: Staging) -> None:
-        SectionRows("network", "device").remove(row, staging)
+        _SECTIONS.remove(row, staging)
 
 
 class VlanRows(RowSource):
@@ -99,5 +101,18 @@ def _devices_in_use(row: Row) -> dict[str, None]:
     return found
 
 
+def _read_enable(row: Row) -> bool:
+    made = row.section is None or netifd.is_on(row.section, "enabled", default=True)
+    return made and read_enable(row)
+
+
+def _write_enable(row: Row, text: str, staging: Staging) -> None:
+    if row.section is not None:
+        staging.set_option("network", row.section, "enabled", "1" if text == "true" else "0")
+    if row.section is None or netifd.text(row.section, "name"):
+        write_enable(row, text, staging)
+
+
 links = LinkRows()
+enable = Computed(_read_enable, _write_enable, netifd.NETWORK)
 vlans = VlanRows()

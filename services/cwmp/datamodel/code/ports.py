@@ -1,18 +1,20 @@
 """Ethernet ports: what netifd sees of them, what /etc/config/network sets for them.
 
-A port that is switched off (``enabled 0``) is no device to netifd any more; its section keeps it a row, as long as
-the kernel has it.
+netifd knows the devices that the configuration names and that are not switched off (``enabled 0``); the kernel has
+the others, too.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cwmp.datamodel.code import _netifd as netifd
 from cwmp.datamodel.code._base import Computed
 from cwmp.datamodel.code.devices import section_of, set_device
-from cwmp.datamodel.snapshot import Need
+from cwmp.datamodel.snapshot import Need, Unread
 from cwmp.datamodel.tables import RowSource, There
 
 if TYPE_CHECKING:
@@ -36,29 +38,35 @@ _NO_PORTS = (
     "gre",
     "usb",
 )
+_NAMES = Need("directory", "/sys/class/net/*")
+_DEVTYPE = re.compile(r"^DEVTYPE=(\S+)$", re.MULTILINE)
+_DIGITS = re.compile(r"(\d+)")
+_ETHERNET = "1"
+"""ARPHRD_ETHER: of devices that have no type of their own the kernel says only this."""
 _BOARD = Need("file", "/etc/board.json")
 _FULL, _HALF = "1", "0"
 
 
 class PortRows(RowSource):
-    """The ports by name. A row's item is netifd's device; None where it is switched off."""
+    """The ports by name. A row's item is netifd's device; None where netifd has no use for it."""
 
     @property
     def needs(self) -> frozenset[Need]:
-        return frozenset({netifd.DEVICES, netifd.NETWORK})
+        return frozenset({netifd.DEVICES, netifd.NETWORK, _NAMES})
 
     def there(self, parent: Row) -> list[There]:
-        found = {
-            name: There(name, None, device)
-            for name, device in netifd.devices(parent).items()
-            if _is_port(name, device)
-        }
-        for section in netifd.sections(parent, "device"):
-            name = netifd.text(section, "name")
-            off = not netifd.is_on(section, "enabled", default=True) and not netifd.text(section, "type")
-            if off and name not in found and _in_kernel(parent, name):
-                found[name] = There(name, None, None)
-        return list(found.values())
+        known = netifd.present(parent)
+        found = [There(name, None, device) for name, device in known.items() if _is_port(name, device)]
+        names = [path.rpartition("/")[2] for path in parent.view.snapshot.get(_NAMES)]
+        others = [name for name in names if name not in known and not name.startswith(_NO_PORTS)]
+        kinds = _kinds(parent, others)
+        found += [There(name, None, None) for name in others if kinds[name] in _KINDS]
+        return sorted(found, key=lambda row: _natural(row.key))
+
+
+def _natural(name: str) -> list[Any]:
+    """Numbers in a name count as numbers: lan2 is before lan10, whoever knows them."""
+    return [int(part) if part.isdecimal() else part for part in _DIGITS.split(name)]
 
 
 def _is_port(name: str, device: Any) -> bool:
@@ -70,10 +78,22 @@ def _is_port(name: str, device: Any) -> bool:
     )
 
 
-def _in_kernel(row: Row, name: str) -> bool:
-    if not name or "/" in name or "." in name or name.startswith(_NO_PORTS):
-        return False
-    return bool(row.view.snapshot.get(Need("file", f"/sys/class/net/{name}/address")))
+def _kinds(row: Row, names: Sequence[str]) -> dict[str, str]:
+    """What the kernel calls these devices, in netifd's words."""
+    found: dict[str, str] = {}
+    unread = False
+    for name in names:
+        try:
+            uevent = row.view.snapshot.get(Need("file", f"/sys/class/net/{name}/uevent"))
+            number = row.view.snapshot.get(Need("file", f"/sys/class/net/{name}/type"))
+        except Unread:
+            unread = True
+            continue
+        said = _DEVTYPE.search(uevent)
+        found[name] = said[1] if said else "ethernet" if number.strip() == _ETHERNET else ""
+    if unread:
+        raise Unread
+    return found
 
 
 def _read_speed(row: Row) -> int:
