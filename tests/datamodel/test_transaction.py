@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 import trio
+from tests.datamodel.offline import Datamodel
 from tests.datamodel.support import Router
 
-from cwmp.contract import Fault, ParameterFault
+from cwmp.contract import Fault
 from cwmp.contract.datamodel import AddObject, SetValues
-from cwmp.datamodel.journal import Journal
-from cwmp.datamodel.loader import load
-from cwmp.datamodel.reading import Reader
-from cwmp.datamodel.remote.mounts import Mounts
-from cwmp.datamodel.service import mapping_directories
-from cwmp.datamodel.snapshot import System
 from cwmp.datamodel.undo import changes_back
-from cwmp.datamodel.watching import Watch
-from cwmp.datamodel.writing import Change, Writer
-from cwmp.runtime import Paths, StateFile
-from ubuskit.uci import FileOps, Uci
+from cwmp.runtime import Paths
+from ubuskit.uci import FileOps
 
-LOG = logging.getLogger("test.transaction")
 SSID = "Device.WiFi.SSID.1.SSID"
 HOSTNAME = "Device.DeviceInfo.HostName"
 EXAMPLE = "Device.X_EXAMPLE_COM_MyPackage.Example"
@@ -65,60 +55,6 @@ class CutOps(FileOps):
     def unlink(self, path: Path) -> None:
         self._step()
         super().unlink(path)
-
-
-class Nobody:
-    """Nobody follows a change; but what is scheduled is part of it."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-
-    async def check(self, owned: Mapping[str, Mapping[str, str]]) -> list[ParameterFault]:
-        return []
-
-    def guarded(self, packages: Iterable[str]) -> list[str]:
-        return list(packages)
-
-    def schedule(self, change: Change) -> int:
-        self._journal.later += change.packages
-        return 1
-
-    async def follow(self, change: Change) -> None:
-        pass
-
-
-class Datamodel:
-    """Reader and writer on the files of one router, no bus."""
-
-    def __init__(self, paths: Paths, ops: FileOps | None = None) -> None:
-        uci = self.uci = Uci(paths.uci_dir, paths.uci_save_dir, file_ops=ops)
-        state = paths.state_dir / "datamodel"
-        self.journal = Journal(
-            uci,
-            lambda name, version: StateFile(state / f"{name}.json", version, LOG),
-            "this boot",
-            LOG,
-        )
-        self.journal.start()
-        model, _ = load(mapping_directories(paths))
-        nothing = cast(Any, None)
-        system = System(paths, uci, nothing, nothing)
-        self.reader = Reader(
-            model, system, self.journal.instances, self.journal.own, self.journal.save_instances, LOG
-        )
-        volatile = StateFile(paths.run_dir / "changed.json", 1, LOG)
-        self.watch = Watch(self.reader, self.journal, volatile, LOG)
-        mounts = Mounts(model, nothing, self.journal, LOG)
-        self.writer = Writer(self.reader, self.journal, self.watch, Nobody(self.journal), mounts)
-
-    def values(self, *names: str) -> dict[str, str]:
-        async def read() -> dict[str, str]:
-            found: dict[str, str] = {}
-            for page in await self.reader.values(names):
-                found |= dict(zip(page.names, page.values, strict=True))
-            return found
-
-        return trio.run(read)
 
 
 async def _set(found: Datamodel) -> None:
