@@ -31,6 +31,17 @@ def stun_host(config: Config) -> str:
     return ""
 
 
+async def bound(address: str, port: int) -> trio.socket.SocketType:
+    """A UDP socket of IPv4, bound; "" is every address, 0 any free port. Raises OSError."""
+    found = trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        await found.bind((address, port))
+    except BaseException:
+        found.close()
+        raise
+    return found
+
+
 class Nat:
     """The NAT in front of `primary`, a bound UDP socket of IPv4."""
 
@@ -63,8 +74,7 @@ class Nat:
 
     async def run(self) -> None:
         """Keep the binding until cancelled."""
-        with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as secondary:
-            await secondary.bind((self._primary.getsockname()[0], 0))
+        with await self._second_port() as secondary:
             self._sockets = {Port.PRIMARY: self._primary, Port.SECONDARY: secondary}
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._receive, secondary)
@@ -80,15 +90,22 @@ class Nat:
         if self._keeper.due != before:  # what strangers send wakes nobody
             self._stirred.set()
 
+    async def _second_port(self) -> trio.socket.SocketType:
+        while True:
+            try:
+                return await bound(self._primary.getsockname()[0], 0)
+            except OSError as error:
+                self._tell(f"there is no second port: {error.strerror}")
+            await trio.sleep(_LOOK)
+
     async def _keep(self) -> None:
         """Do what is due, and wait for what is next."""
         self._stirred = trio.Event()
         if self._server is None or (self._keeper and self._keeper.asks_anew(trio.current_time())):
             await self._find_server()
-        if self._server is not None:
-            await self._look_at_own_address(self._server)
+        way = self._server is not None and await self._look_at_own_address(self._server)
         until = trio.current_time() + _LOOK
-        if self._keeper is not None:
+        if way and self._keeper is not None:
             await self._send(self._keeper.tick(trio.current_time()))
             until = min(until, self._keeper.due)
         with trio.move_on_at(until):
@@ -108,22 +125,25 @@ class Nat:
         elif self._server is None or self._server.host not in hosts or len(hosts) > 1:
             self._server = Endpoint(secrets.choice(hosts), self._port)
 
-    async def _look_at_own_address(self, server: Endpoint) -> None:
-        bound, port = self._primary.getsockname()[:2]
-        if bound == "0.0.0.0":  # noqa: S104  # compared with, not listened on
-            with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as towards:
-                try:
+    async def _look_at_own_address(self, server: Endpoint) -> bool:
+        """Whether there is a way to the server; when there is one again, all begins anew."""
+        own, port = self._primary.getsockname()[:2]
+        if own == "0.0.0.0":  # noqa: S104  # compared with, not listened on
+            try:
+                with await bound("", 0) as towards:
                     await towards.connect(server)
-                except OSError as error:
-                    self._tell(f"no way to the STUN server {self._host}: {error.strerror}")
-                    return
-                bound = towards.getsockname()[0]
-        local, now = Endpoint(bound, port), trio.current_time()
+                    own = towards.getsockname()[0]
+            except OSError as error:
+                self._tell(f"no way to the STUN server {self._host}: {error.strerror}")
+                self._local = None
+                return False
+        local, now = Endpoint(own, port), trio.current_time()
         if self._keeper is None:
             self._keeper = Keeper(self._settings, local, secrets.token_bytes, now)
         elif local != self._local:
             self._keeper.moved(local, now)
         self._local = local
+        return True
 
     async def _receive(self, secondary: trio.socket.SocketType) -> None:
         while True:

@@ -7,13 +7,12 @@ judges. A connection request is never answered.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 
 import trio
 
 from cwmp.runtime import Config, Runtime, StateFile
-from cwmp.session.nat import Nat
+from cwmp.session.nat import Nat, bound
 from cwmp.session.udp_request import MAX_BYTES, UdpGate, Verdict
 
 _STATE_VERSION = 1
@@ -63,11 +62,9 @@ class UdpDoor:
     async def _bind(self, config: Config) -> trio.socket.SocketType:
         address, port = config.connection_request_address, config.udp_connection_request_port
         while True:
-            listening = trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             try:
-                await listening.bind((address, port))
+                return await bound(address, port)
             except OSError as error:
-                listening.close()
                 self._log.error(
                     "connection requests by UDP: cannot listen on %s port %d: %s; next try in %g s",
                     address or "every address",
@@ -75,11 +72,6 @@ class UdpDoor:
                     error.strerror or error,
                     _BIND_AGAIN,
                 )
-            except BaseException:
-                listening.close()
-                raise
-            else:
-                return listening
             await trio.sleep(_BIND_AGAIN)
 
     async def _receive(self, config: Config, primary: trio.socket.SocketType) -> None:
