@@ -261,7 +261,7 @@ def _ask_dhcp(network: Package, wan: str) -> list[Change]:
         asked = section.options.get("reqopts", [])
         asked = asked.split() if isinstance(asked, str) else list(asked)
         if code not in asked:
-            changes.append(Set(section.name, "reqopts", [*asked, code]))
+            changes.append(Set(section.name, "reqopts", " ".join([*asked, code])))  # netifd takes no list
         if code == "43" and not section.options.get("vendorid"):
             changes.append(Set(section.name, "vendorid", VENDOR_CLASS))
     return changes
