@@ -106,10 +106,10 @@ class Dialler:
 
     def __init__(self, *, proxy: str = "", no_proxy: str = "", book: AddressBook | None = None) -> None:
         self.book = book or AddressBook()
-        self._proxy_url = Url.parse(proxy) if proxy else None
-        if self._proxy_url is not None and self._proxy_url.secure:
+        url = Url.parse(proxy) if proxy else None
+        if url is not None and url.secure:
             raise ValueError("a proxy is spoken to by http, not by https")
-        self._proxy = Proxy(self._proxy_url) if self._proxy_url is not None else None
+        self._proxy = Proxy(url) if url is not None else None
         self._bypass = Bypass.parse(no_proxy)
 
     async def dial(
