@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import field
+from typing import Any
 
 from cwmp.contract import FaultCode, ParameterFault
 from cwmp.diagnostics import states
@@ -48,17 +49,28 @@ class Failed(Exception):
         self.outcome = Outcome(state, results or {}, why)
 
 
+async def _no_scan() -> Sequence[Any]:
+    return ()
+
+
+def _nobody(_done: int, _total: int) -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """What a test is given of its surroundings.
 
     `device` finds the network device of a row of Device.IP.Interface. ("" for ""); raises `Failed`. `checks`
-    are those of the self test.
+    are those of the self test, `scan` has the radios look around (see `neighboringwifi`). `progress` is told how
+    far a test is: so much done, of so much (0: nobody knows); repetitions, hops or bytes.
     """
 
     device: Callable[[str], Awaitable[str]]
     log: logging.Logger
     checks: Mapping[str, Callable[[], Awaitable[str]]] = field(default_factory=dict)
+    scan: Callable[[], Awaitable[Sequence[Any]]] = field(default=_no_scan)
+    progress: Callable[[int, int], None] = field(default=_nobody)
 
 
 Run = Callable[[Mapping[str, str], Means], Awaitable[Outcome]]
@@ -68,7 +80,7 @@ Run = Callable[[Mapping[str, str], Means], Awaitable[Outcome]]
 class Definition:
     """A test. `path` is its object, `results` what there is before a run (of a table no rows), `required` the
     inputs that must be neither empty nor 0 when it is requested, `errors` the ways to fail that its
-    DiagnosticsState knows."""
+    DiagnosticsState knows, the one for everything else last."""
 
     name: str
     path: str
@@ -111,7 +123,7 @@ class Definition:
 
     def state(self, state: str) -> str:
         """A way to end, in the words of this test's DiagnosticsState."""
-        return state if state == states.COMPLETE or state in self.errors else states.ERROR_OTHER
+        return state if state == states.COMPLETE or state in self.errors else self.errors[-1]
 
     def _fault(self, name: str, code: FaultCode, reason: str) -> ParameterFault:
         return ParameterFault(self.path + name, code, reason)

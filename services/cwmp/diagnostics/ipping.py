@@ -67,13 +67,13 @@ async def run(inputs: Mapping[str, str], means: Means) -> Outcome:
 
     async def attempt(target: Target) -> Times:
         with open_echo(target.family, device, int(inputs["DSCP"])) as echo:
-            return await _ping(echo, target, inputs)
+            return await _ping(echo, target, inputs, means)
 
     target, times = await first_reachable(targets, attempt)
     return Outcome(states.COMPLETE, {"IPAddressUsed": target.shown, **times.results()})
 
 
-async def _ping(echo: EchoSocket, target: Target, inputs: Mapping[str, str]) -> Times:
+async def _ping(echo: EchoSocket, target: Target, inputs: Mapping[str, str], means: Means) -> Times:
     timeout = int(inputs["Timeout"]) / 1000
     payload = secrets.token_bytes(int(inputs["DataBlockSize"]))
     times = Times()
@@ -86,6 +86,7 @@ async def _ping(echo: EchoSocket, target: Target, inputs: Mapping[str, str]) -> 
                 if sequence == 0:
                     raise unsendable(target, error) from None
                 times.add(None)  # the line went down in the middle of the test: that is what it measures
+            means.progress(sequence + 1, int(inputs["NumberOfRepetitions"]))
             if sequence + 1 < int(inputs["NumberOfRepetitions"]):
                 await trio.sleep_until(next_one)
         return times

@@ -87,7 +87,7 @@ async def run(inputs: Mapping[str, str], means: Means) -> Outcome:
     name = inputs["DNSServer"] or _default_server()
     server = (await network.resolve(name, "Any", port=_PORT, state=ERROR_SERVER_NOT_RESOLVED))[0]
     rows: list[dict[str, str]] = []
-    succeeded = 0
+    succeeded = done = 0
     with trio.move_on_after(_TEST_DEADLINE):
         next_one = trio.current_time()
         for _ in range(int(inputs["NumberOfRepetitions"])):
@@ -97,6 +97,8 @@ async def run(inputs: Mapping[str, str], means: Means) -> Outcome:
             lookup = await _look_up(questions, server, device, int(inputs["Timeout"]) / 1000)
             row = lookup.row(server)
             succeeded += row["Status"] == "Success"
+            done += 1
+            means.progress(done, int(inputs["NumberOfRepetitions"]))
             if len(rows) < _MAX_ROWS:
                 rows.append(row)
         results: dict[str, Value] = {"SuccessCount": str(succeeded), "Result": rows}

@@ -10,10 +10,12 @@ Results are by parameter name; a table is an array of rows.
 
 `run` makes a test for its caller and answers with what came out; the data model and the ACS see nothing of it.
 Values are XML text; numbers and booleans are taken as well. A caller wants a time limit that suits the test.
+How far it is, is told meanwhile: event ``cwmp.diagnostics.progress`` ``{type, done, total, rate}``.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -30,13 +32,15 @@ from cwmp.contract.parameters import (
     set_parameters,
 )
 from cwmp.contract.session import RAISE_EVENT, RaiseEvent
-from cwmp.diagnostics import echoserver, selftest, states
+from cwmp.diagnostics import echoserver, neighboringwifi, selftest, states
 from cwmp.diagnostics.definition import Definition, Means
 from cwmp.diagnostics.download import DOWNLOAD
 from cwmp.diagnostics.echoserver import EchoServer
 from cwmp.diagnostics.interface import device_of
 from cwmp.diagnostics.ipping import IP_PING
+from cwmp.diagnostics.neighboringwifi import NEIGHBORING_WIFI
 from cwmp.diagnostics.nslookup import NS_LOOKUP
+from cwmp.diagnostics.progress import Reporter
 from cwmp.diagnostics.record import Record
 from cwmp.diagnostics.runner import Runner, perform
 from cwmp.diagnostics.selftest import SELF_TEST
@@ -59,6 +63,7 @@ TESTS: tuple[Definition, ...] = (
     UPLOAD,
     SERVER_SELECTION,
     SELF_TEST,
+    NEIGHBORING_WIFI,
 )
 """All there are; a new one needs its module, a line here, and its parameters in the data model."""
 
@@ -79,7 +84,10 @@ class _Service:
         self._runtime = runtime
         self._line = trio.Lock()
         self._means = Means(
-            lambda row: device_of(row, runtime.peers, runtime.bus), runtime.log, selftest.checks(runtime)
+            lambda row: device_of(row, runtime.peers, runtime.bus),
+            runtime.log,
+            selftest.checks(runtime),
+            neighboringwifi.scanner(runtime),
         )
         self._session = SessionWatch(runtime.peers, runtime.log)
         self._inputs = runtime.state("inputs", 1)
@@ -212,8 +220,11 @@ class _Service:
             raise Fault(FaultCode.INVALID_ARGUMENTS, named, wrong)
         if missing := test.missing(inputs):
             raise Fault(FaultCode.INVALID_ARGUMENTS, missing)
+        reporter = Reporter(test.name, self._runtime.peers)
+        means = dataclasses.replace(self._means, progress=reporter.note)
         with self._started(test.name) as scope:
-            outcome = await perform(test, inputs, self._means, self._line)
+            async with reporter.telling():
+                outcome = await perform(test, inputs, means, self._line)
         if scope.cancelled_caught:
             return {"state": states.CANCELED, "results": {}}
         answer = {"state": outcome.state, "results": {**test.results, **outcome.results}}

@@ -59,6 +59,8 @@ STALL = 30.0
 """Seconds in which something must happen: a connection, an answer, the next byte."""
 
 _TEST_DEADLINE = 3600.0
+_LOOK = 0.5
+"""Seconds between two looks at how far it is."""
 _SIOCOUTQ = 0x5411
 _SO_PRIORITY = 12
 _COUNTERS = Path("/proc/net/dev")
@@ -280,7 +282,7 @@ async def measure(
             timed=duration > 0,
         )
         with trio.move_on_after(_TEST_DEADLINE):
-            await _run(job, transfer, inputs)
+            await _run(job, transfer, inputs, means)
             return meter
         raise Failed(ERROR_TIMEOUT, f"the test was not over within {_TEST_DEADLINE:g} s")
 
@@ -289,7 +291,7 @@ async def measure(
     return Outcome(states.COMPLETE, {"IPAddressUsed": target.shown, **results})
 
 
-async def _run(job: Job, transfer: Transfer, inputs: Mapping[str, str]) -> None:
+async def _run(job: Job, transfer: Transfer, inputs: Mapping[str, str], means: Means) -> None:
     failures: list[Failed] = []
     meter, duration = job.meter, int(inputs["TimeBasedTestDuration"])
     async with trio.open_nursery() as everything:
@@ -301,6 +303,7 @@ async def _run(job: Job, transfer: Transfer, inputs: Mapping[str, str]) -> None:
                 failures.append(failed)
                 everything.cancel_scope.cancel()
 
+        everything.start_soon(_tell, meter, job.length * meter.connections, means)
         async with trio.open_nursery() as flows:
             if duration:
                 offset = int(inputs["TimeBasedTestMeasurementOffset"])
@@ -312,6 +315,13 @@ async def _run(job: Job, transfer: Transfer, inputs: Mapping[str, str]) -> None:
         everything.cancel_scope.cancel()
     if failures:
         raise failures[0]
+
+
+async def _tell(meter: Meter, total: int, means: Means) -> None:
+    """Tell how many bytes have moved, of `total`."""
+    while True:
+        await trio.sleep(_LOOK)
+        means.progress(sum(flow.arrived(meter.direction) for flow in meter.flows), total)
 
 
 async def _keep_time(meter: Meter, duration: int, offset: int, interval: int) -> None:

@@ -95,7 +95,7 @@ async def run(inputs: Mapping[str, str], means: Means) -> Outcome:
     async def attempt(target: Target) -> list[_Hop]:
         with network.datagrams(target.family, device=device, dscp=int(inputs["DSCP"])) as sock:
             try:
-                return await _Trace(sock, target, inputs).run()
+                return await _Trace(sock, target, inputs, means).run()
             except OSError as error:
                 raise network.unsendable(target, error) from None
 
@@ -106,13 +106,14 @@ async def run(inputs: Mapping[str, str], means: Means) -> Outcome:
 
 
 class _Trace:
-    def __init__(self, sock: socket.socket, target: Target, inputs: Mapping[str, str]) -> None:
+    def __init__(self, sock: socket.socket, target: Target, inputs: Mapping[str, str], means: Means) -> None:
         self._socket = sock
         self._target = target
         self._tries = int(inputs["NumberOfTries"])
         self._timeout = int(inputs["Timeout"]) / 1000
         self._payload = bytes(int(inputs["DataBlockSize"]))
         self._most = int(inputs["MaxHopCount"])
+        self._progress = means.progress
         self._port = _FIRST_PORT
         family = socket.AddressFamily(target.family)
         self._error = _RECVERR[family]
@@ -134,6 +135,7 @@ class _Trace:
                 for _ in range(self._tries):
                     hop.answers.append(await self._try(first=limit == 1))
                 hops.append(hop)
+                self._progress(limit, 0)
                 if any(a and (a.unreachable or a.address == self._target.shown) for a in hop.answers):
                     break
             return hops

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import cast
@@ -96,6 +96,7 @@ class Client:
     timeout: float
     interval: float
     keep: int = 0
+    progress: Callable[[int, int], None] = lambda _done, _total: None
     times: Times = field(default_factory=Times)
     packets: list[Packet] = field(default_factory=list)
     _pending: dict[bytes, Packet] = field(default_factory=dict)
@@ -116,6 +117,7 @@ class Client:
                 await trio.sleep(self.interval)
                 with contextlib.suppress(Failed):  # the line went down: that is what the test measures
                     await self._send(sequence)
+                self.progress(sequence + 1, count)
             while self._pending:
                 last = max(packet.deadline for packet in self._pending.values())
                 if last <= trio.current_time():
@@ -188,6 +190,7 @@ async def run(inputs: Mapping[str, str], means: Means) -> Outcome:
                 timeout=int(inputs["Timeout"]) / 1000,
                 interval=int(inputs["InterTransmissionTime"]) / 1000,
                 keep=MAX_RESULTS if is_true(inputs["EnableIndividualPacketResults"]) else 0,
+                progress=means.progress,
             )
             with trio.move_on_after(_TEST_DEADLINE):
                 await client.run(count)

@@ -41,6 +41,38 @@ _SERVICES = (
     "ubus",
 )
 
+_PSK = {"enabled": True, "wpa": [2], "authentication": ["psk"], "ciphers": ["ccmp"]}
+_NEIGHBORS: tuple[dict[str, Any], ...] = (
+    {
+        "ssid": "Neighbor",
+        "bssid": "02:00:5E:00:53:A1",
+        "mode": "Master",
+        "band": 2,
+        "channel": 6,
+        "mhz": 2437,
+        "signal": -61,
+        "quality": 49,
+        "quality_max": 70,
+        "ht_operation": {"primary_channel": 6, "secondary_channel_offset": "none", "channel_width": 20},
+        "encryption": _PSK,
+    },
+    {
+        "ssid": "Open",
+        "bssid": "02:00:5E:00:53:A2",
+        "mode": "Master",
+        "band": 5,
+        "channel": 36,
+        "mhz": 5180,
+        "signal": -80,
+        "quality": 30,
+        "quality_max": 70,
+        "ht_operation": {"primary_channel": 36, "secondary_channel_offset": "above", "channel_width": 2040},
+        "vht_operation": {"channel_width": 80, "center_freq_1": 42, "center_freq_2": 0},
+        "encryption": {"enabled": False},
+    },
+)
+"""What the radios hear."""
+
 
 class Machine(Protocol):
     """What the daemons need of the router they run on."""
@@ -339,11 +371,15 @@ class Daemons:
             self._radio_info(_required(request, "device"))
             return {"results": []}
 
+        def scan(request: Request) -> Mapping[str, Any]:
+            fast = self._radio_info(_required(request, "device"))["frequency"] > 5000
+            return {"results": [n for n in _NEIGHBORS if (n["band"] == 5) == fast]}
+
         return {
             "devices": _method(lambda _: {"devices": list(self._netifd.access_points())}),
             "info": _method(info, device=str),
             "assoclist": _method(no_stations, device=str, mac=str),
-            "scan": _method(no_stations, device=str),
+            "scan": _method(scan, device=str),
         }
 
     def _radio_info(self, device: str) -> Mapping[str, Any]:
