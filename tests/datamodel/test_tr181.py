@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cwmp.datamodel import tools
 from cwmp.datamodel.loader import load
 from cwmp.datamodel.service import mapping_directories
+from cwmp.datamodel.sources import Const, PythonCode, Reference, ServiceOwned
+from cwmp.datamodel.sources.command import Command
 from cwmp.datamodel.tree import Notify, Parameter
 from cwmp.runtime import Paths
 
@@ -23,9 +28,19 @@ Bounds = list[dict[str, int]]
 
 
 @pytest.fixture(scope="module")
-def standard() -> tuple[dict[str, Any], dict[str, Any]]:
-    document = json.loads(DATA.read_text())
-    return {item["path"]: item for item in document["items"]}, document["dataTypes"]
+def standard_document() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(DATA.read_text())
+    return document
+
+
+@pytest.fixture(scope="module")
+def standard(standard_document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    return {item["path"]: item for item in standard_document["items"]}, standard_document["dataTypes"]
+
+
+@pytest.fixture(scope="module")
+def installed(standard_document: dict[str, Any]) -> list[tools.Profile]:
+    return tools.coverage(tools.installed_model(Path("/nonexistent")), standard_document)
 
 
 def declared() -> dict[str, Parameter]:
@@ -107,6 +122,39 @@ def test_a_parameter_is_what_the_standard_says(
         assert kind.ranges, "a range is missing"
         natural = {"unsignedInt": 0, "unsignedLong": 0}.get(kind.base)
         assert _inside(tuple((natural if low is None else low, high) for low, high in kind.ranges), ranges)
+    if isinstance(limits := item.get("list"), dict):
+        if most := limits.get("maxItems"):
+            assert kind.items is not None, "the greatest number of items is missing"
+            assert kind.items <= most
+        if most := max((bound.get("max", 0) for bound in limits.get("totalLength", [])), default=0):
+            assert kind.list_length is not None, "the greatest length of the list is missing"
+            assert kind.list_length <= most
+    if parameter.writable and not enum and (item.get("pattern") or named.get("pattern")):
+        assert kind.pattern is not None or isinstance(parameter.source, PythonCode), "a pattern is missing"
+    if not isinstance(parameter.source, ServiceOwned):
+        assert isinstance(parameter.source, Command) == bool(item.get("command"))
+    if isinstance(parameter.source, Reference):
+        kinds = {"strong" if parameter.strong else "weak"}
+        assert kinds == {item.get("pathRef", {}).get("refType")}
+
+
+@pytest.mark.parametrize(("path", "parameter"), declared().items() if DATA.exists() else [])
+def test_what_is_written_here_is_a_value_there(
+    path: str, parameter: Parameter, standard: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    """Defaults and constants are values that the standard allows."""
+    items, _ = standard
+    item = items[path]
+    texts = [parameter.default] if parameter.default != parameter.type.null else []
+    source = parameter.source
+    if isinstance(source, Const):
+        texts.append(parameter.type.text(source.value) or "")
+    for text in texts:
+        kind = parameter.type
+        allowed = replace(kind, enum=kind.enum + kind.reported) if kind.enum else kind
+        assert allowed.check(text) == text
+        if patterns := item.get("pattern"):
+            assert any(re.fullmatch(pattern, part) for part in text.split(",") for pattern in patterns)
 
 
 def test_objects_are_tables_where_the_standard_says_so(
@@ -125,9 +173,60 @@ def test_objects_are_tables_where_the_standard_says_so(
         wanted = {tuple(sorted(k["params"])): k["functional"] for k in item.get("uniqueKeys", [])}
         for key in node.unique:
             assert wanted[tuple(sorted(key.parameters))] == key.functional, node.template
+        ours = {tuple(sorted(key.parameters)) for key in node.unique} | {("Alias",)}
+        for names in (
+            wanted if node.rows is not None else ()
+        ):  # of what cannot be written the system sees to it
+            there = [node.parameters[name] for name in names if name in node.parameters]
+            complete = len(there) == len(names) and any(parameter.writable for parameter in there)
+            assert names in ours or not complete, f"{node.template}: {names}"
+        enable = item.get("enableParameter")
+        assert node.create is None or enable is None or enable in node.parameters, node.template
 
 
 def test_forced_inform_parameters_are_there(standard: tuple[dict[str, Any], dict[str, Any]]) -> None:
     items, _ = standard
     forced = {path for path, item in items.items() if item.get("forcedInform")}
     assert {path for path, parameter in declared().items() if parameter.inform} == forced
+
+
+# What this project covers; `NOT_TO_BE_HAD`: what of it no part of OpenWrt knows, path and reason.
+PROFILES = (
+    "Baseline:4", "Time:2", "IPInterface:2", "IPv6Interface:1", "PPPInterface:2", "EthernetInterface:2",
+    "EthernetLink:1", "VLANTermination:1", "Bridge:1", "VLANBridge:1", "WiFiRadio:1", "WiFiSSID:2",
+    "WiFiAccessPoint:2", "Routing:2", "IPv6Routing:1", "NAT:1", "DHCPv4Client:1", "DHCPv4Server:1",
+    "DHCPv4ServerClientInfo:1", "DHCPv6Client:1", "DHCPv6Server:1", "DHCPv6ServerClientInfo:1",
+    "RouterAdvertisement:1", "NeighborDiscovery:1", "DNSRelay:1", "SimpleFirewall:1", "AdvancedFirewall:1",
+    "Hosts:3", "MemoryStatus:1", "ProcessStatus:1", "VendorLogFiles:1", "SupportedDataModel:2", "User:2",
+    "USBInterface:1", "DeviceAssociation:1", "GatewayInfo:1", "UDPConnReq:1", "InformParameters:1",
+    "HeartbeatPolicy:1", "AutonXferComplPolicy:1", "IPPing:1", "IPPingDetailed:1", "TraceRoute:1", "Download:1",
+    "DownloadTCP:1", "Upload:1", "UploadTCP:1", "UDPEcho:1", "UDPEchoPlus:1", "UDPEchoDiag:1",
+    "ServerSelectionDiag:1", "NSLookupDiag:1", "SelfTestDiag:1",
+)  # fmt: skip
+_OPTION = "Device.RouterAdvertisement.InterfaceSetting.{i}.Option"
+NOT_TO_BE_HAD = {
+    "Device.DHCPv6.Server.Pool.{i}.Client.{i}.SourceAddress": "odhcpd does not tell",
+    "Device.NeighborDiscovery.InterfaceSetting.{i}.": "every interface has its settings in the kernel",
+    "Device.Users.Role.{i}.": "roles are what ACL files of rpcd define",
+    **dict.fromkeys(
+        [f"{_OPTION}NumberOfEntries", f"{_OPTION}.{{i}}."], "odhcpd sends the options it knows and no others"
+    ),
+    **dict.fromkeys([f"{_OPTION}.{{i}}.{n}" for n in ("Enable", "Tag", "Value")], "odhcpd sends no others"),
+}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_is_covered(
+    name: str, standard_document: dict[str, Any], installed: list[tools.Profile]
+) -> None:
+    """Each profile of the standard that this project claims, but for what no part of OpenWrt knows."""
+    assert any(p["name"].lstrip("_") == name for p in standard_document["profiles"]), "no such profile"
+    for profile in installed:
+        if profile.name.lstrip("_") == name:
+            missing = [path.partition(" ")[0] for path in profile.missing]
+            assert [path for path in missing if path not in NOT_TO_BE_HAD] == []
+
+
+def test_what_is_not_to_be_had_is_really_missing(installed: list[tools.Profile]) -> None:
+    missing = {path.partition(" ")[0] for profile in installed for path in profile.missing}
+    assert missing >= NOT_TO_BE_HAD.keys()

@@ -172,10 +172,18 @@ def _read_epoch(raw: Any) -> str | None:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}" if 0 < seconds < 2**33 else None
 
 
+_NO_COUNTRY = {"00": "XX"}
+
+
 def _read_country(raw: Any) -> str | None:
-    """An ISO 3166 code and a space: all environments (802.11 dot11CountryString)."""
+    """An ISO 3166 code and a space: all environments; XX is no country (802.11 dot11CountryString)."""
     text = str(raw)
-    return f"{text} " if len(text) == 2 else None
+    return f"{_NO_COUNTRY.get(text, text)} " if len(text) == 2 else None
+
+
+def _write_country(text: str) -> str:
+    code = text.strip()
+    return next((uci for uci, name in _NO_COUNTRY.items() if name == code), code)
 
 
 FORMATS: dict[str, Conversion] = {
@@ -183,7 +191,7 @@ FORMATS: dict[str, Conversion] = {
     "netmask": Conversion(_read_netmask, None),
     "mac": Conversion(_read_mac, str.lower),
     "epoch": Conversion(_read_epoch, None),
-    "country": Conversion(_read_country, str.strip),
+    "country": Conversion(_read_country, _write_country),
     "stem": Conversion(lambda raw: str(raw).partition(".")[0], None),
     "unless-star": Conversion(lambda raw: None if raw == "*" else raw, str),
 }

@@ -58,10 +58,10 @@ class Const(Source):
     """Always the same."""
 
     def __init__(self, value: Any) -> None:
-        self._value = value
+        self.value = value
 
     def read(self, row: Row) -> Any:
-        return self._value
+        return self.value
 
 
 class RowItem(Source):
