@@ -115,7 +115,7 @@ async def test_over_ipv6(target: Path) -> None:
     ("status", "code"),
     [(401, 9012), (403, 9012), (404, 9016), (410, 9016), (500, 9016), (503, 9016), (206, 9016), (204, 9016)],
 )
-async def test_statuses(server: FileServer, target: Path, status: int, code: int) -> None:
+async def test_p30_statuses(server: FileServer, target: Path, status: int, code: int) -> None:
     @server.route("/status")
     async def _(exchange: Exchange) -> None:
         await exchange.answer(status, headers={"Content-Length": "0"} if status != 204 else {}, length=False)
@@ -172,7 +172,7 @@ async def test_servers_that_speak_no_http(server: FileServer, target: Path, answ
     assert (await refused(Place(server.url("/odd")), target, means())).code == 9015
 
 
-async def test_nobody_there(target: Path) -> None:
+async def test_p30_nobody_there(target: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound but not listening
         port = taken.getsockname()[1]
@@ -438,7 +438,7 @@ async def test_a_connection_that_is_closed_after_the_challenge_unannounced(
     assert target.read_bytes() == IMAGE
 
 
-async def test_wrong_credentials_are_tried_once(server: FileServer, target: Path) -> None:
+async def test_p30_wrong_credentials_are_tried_once(server: FileServer, target: Path) -> None:
     protected(server, 'Digest realm="files", nonce="abc", qop="auth"', lambda _: False)
     fault = await refused(Place(server.url("/protected"), "user", "secret"), target, means())
     assert (fault.code, len(server.requests)) == (9012, 2)

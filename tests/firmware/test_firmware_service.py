@@ -121,7 +121,7 @@ async def test_the_flash_waits_for_the_end_of_the_session(
         ({"tests": {}}, 9018),
     ],
 )
-async def test_an_image_that_is_not_valid_is_not_flashed(
+async def test_p30_an_image_that_is_not_valid_is_not_flashed(
     start: Start,
     procd: Procd,
     session: Session,

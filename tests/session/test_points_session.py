@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import trio
 
 from .acs import Post, Reply, answer
 from .conftest import Suite
+from .peers import transfer
 
 EVERYTHING = "<c:GetParameterValues><ParameterNames><string></string></ParameterNames></c:GetParameterValues>"
 
@@ -75,3 +77,49 @@ async def test_p22_everything_at_once_is_more_than_a_megabyte(suite: Suite) -> N
     assert len(post.body) > 1_000_000
     assert len(post.texts("Name")) == 10_000
     assert post.xml.xpath("string(//ParameterList/@*)") == "cwmp:ParameterValueStruct[10000]"
+
+
+async def test_p12_an_inform_response_in_chunks(suite: Suite) -> None:
+    def handler(post: Post) -> Reply:
+        return replace(answer(post), chunked=True) if post.method == "Inform" else answer(post)
+
+    suite.acs.handler = handler
+    await suite.start()
+    assert (await suite.ended())["last_session"]["result"] == "success"
+    assert [p.method for p in suite.acs.posts] == ["Inform", ""]
+
+
+async def test_p19_a_parameter_that_is_set_twice_refuses_all(suite: Suite) -> None:
+    item = "<ParameterValueStruct><Name>{}</Name><Value>{}</Value></ParameterValueStruct>"
+    items = item.format("Device.A", 1) + item.format("Device.B", 2) + item.format("Device.A", 1)
+    suite.acs.script(
+        f"<c:SetParameterValues><ParameterList>{items}</ParameterList><ParameterKey>k</ParameterKey>"
+        "</c:SetParameterValues>"
+    )
+    await suite.start()
+    await suite.ended()
+    refused = suite.acs.posts[2]
+    assert (refused.method, refused.id, refused.texts("FaultCode")) == ("Fault", "acs-0", ["9003"])
+    assert suite.datamodel.named("set_values") == []
+
+
+async def test_p36_what_the_acs_of_before_was_to_know_is_not_told_to_the_next(suite: Suite) -> None:
+    runtime = await suite.start()
+    await suite.ended()
+    suite.acs.handler = lambda _: Reply(500)
+    suite.configure(retry_minimum_wait_interval=600)
+    suite.firmware.completed.append(transfer("old"))
+    await suite.client.call("cwmp", "inform", {"event": "8 DIAGNOSTICS COMPLETE"})
+    status = await suite.ended(2)
+    assert "8 DIAGNOSTICS COMPLETE" in status["pending_events"]
+    suite.acs.handler = answer
+    suite.configure(acs_url=suite.acs.url + "/other")
+    runtime.reload()
+    inform = (await suite.acs.informs(3))[2]
+    assert (inform.target, inform.events) == ("/acs/other", ["0 BOOTSTRAP"])
+    status = await suite.ended(3)
+    assert status["pending_events"] == []
+    with trio.fail_after(10):
+        while suite.firmware.acknowledged != ["t-1"]:
+            await trio.testing.wait_all_tasks_blocked(0.005)
+    assert "TransferComplete" not in [p.method for p in suite.acs.posts]
