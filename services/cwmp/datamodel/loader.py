@@ -50,7 +50,7 @@ from cwmp.datamodel.template import (
     section_type,
     ubus_call,
 )
-from cwmp.datamodel.tree import Model, Notify, Object, Parameter, UniqueKey
+from cwmp.datamodel.tree import MAX_PATH, Model, Notify, Object, Parameter, UniqueKey
 
 PACKAGE_RULES = ("at once", "after session", "own")
 
@@ -198,7 +198,7 @@ class _Builder:
     def _guard(self, file: MappingFile, template: str, name: str, build: Any) -> None:
         try:
             build()
-        except ValueError as error:
+        except (ValueError, OverflowError, RecursionError) as error:  # patterns and names without end, too
             key = name or getattr(error, "key", "")
             if not name:
                 self._broken.add(template)
@@ -321,6 +321,8 @@ class _Builder:
             node.unique += (UniqueKey(("Alias",), False),)
 
     def _node(self, file: MappingFile, template: str) -> Object:
+        if len(template) > MAX_PATH:
+            raise MappingError(f"the path is longer than {MAX_PATH} characters")
         node = self._model.root
         path = "Device."
         names = template.split(".")[1:-1]
@@ -623,7 +625,7 @@ def _imported(name: str) -> Any:
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError, SyntaxError) as error:
-        raise MappingError(f"python: {error}") from None
+        raise MappingError(f"python: {error!s:.200}") from None
 
 
 def _outermost(node: Object) -> Object:
