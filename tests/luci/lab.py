@@ -70,6 +70,13 @@ class Lab:
         """A call on the bus, past the browser."""
         return self.do(partial(self.bus.call, path, method, args, timeout=20))
 
+    def schedule(self, url: str, message: str) -> None:
+        """A ScheduleDownload of the ACS's for which somebody here has to agree, all day."""
+        window = {"start": 0, "end": 86400, "mode": "4 Confirmation Needed", "user_message": message}
+        args = {"command_key": "", "file_type": "1 Firmware Upgrade Image", "url": url, "windows": [window]}
+        request = {"id": "schedule-1", "from": "tester", "op": "schedule_download", "args": args}
+        self.do(self.bus.send, "cwmp.firmware.request", request)
+
     def login(self, user: str) -> str:
         return self.do_sync(self.endpoint.login, user).id
 

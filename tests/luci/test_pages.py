@@ -388,6 +388,16 @@ def test_a_transfer_is_seen_and_cancelled(new_tab: NewTab, lab: Lab) -> None:
     ]
 
 
+def test_a_transfer_is_confirmed_by_somebody_at_the_router(new_tab: NewTab, lab: Lab) -> None:
+    lab.schedule("http://127.0.0.1:9/night.bin", "<b>Upgrade</b> now?")
+    page = new_tab().open("transfers")
+    transfer = page.locator("article", has_text="night.bin")
+    expect(transfer).to_contain_text("<b>Upgrade</b> now?")
+    transfer.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_text("The transfer is confirmed.")).to_be_visible()
+    expect(transfer).to_have_count(0, timeout=20_000)  # it failed, and the ACS knows
+
+
 def test_transfers_without_the_service(new_tab: NewTab, lab: Lab) -> None:
     tab = new_tab()
     tab.page.clock.install()

@@ -135,6 +135,7 @@ return baseclass.extend({
 
 	transfers: declare('cwmp.firmware', 'status'),
 	cancelTransfer: declare('cwmp.firmware', 'cancel', [ 'id' ]),
+	confirmTransfer: declare('cwmp.firmware', 'confirm', [ 'id' ]),
 
 	tests: declare('cwmp.diagnostics', 'status'),
 	runTest: declare('cwmp.diagnostics', 'run', [ 'type', 'args' ]),

@@ -4,19 +4,22 @@
 'require tr069.bus as bus';
 'require tr069.page as page';
 
-/* Files that the ACS (or somebody on the router) has sent for: what waits, what moves, what came of it. */
+/* Files that the ACS (or somebody on the router) has asked for: what waits, what moves, what came of it. */
 
 const STATES = {
 	queued: { text: _('waiting'), label: 'notice' },
 	downloading: { text: _('downloading'), label: 'notice' },
 	checking: { text: _('being checked'), label: 'notice' },
-	ready: { text: _('ready: waits for the end of the session'), label: 'notice' },
+	uploading: { text: _('being sent'), label: 'notice' },
+	ready: { text: _('ready: waits for its moment'), label: 'notice' },
 	applying: { text: _('being installed'), label: 'warning' },
+	installing: { text: _('being installed'), label: 'warning' },
+	restarting: { text: _('installed: this router restarts'), label: 'warning' },
 	complete: { text: _('complete'), label: 'success' },
 	cancelled: { text: _('cancelled'), label: '' }
 };
 
-const CANCELLABLE = [ 'queued', 'downloading', 'checking', 'ready' ];
+const CANCELLABLE = [ 'queued', 'downloading', 'uploading', 'checking', 'ready' ];
 
 function progress(bytes, total) {
 	const percent = total > 0 ? Math.min(100, Math.floor(bytes * 100 / total)) : 0;
@@ -40,7 +43,7 @@ return view.extend({
 		this.show(status);
 		bus.every(5, () => this.refresh());
 
-		return page.frame(_('Transfers'), _('Files that were asked for: firmware images that the ACS sends, and what became of them.'), [ this.content ]);
+		return page.frame(_('Transfers'), _('Files that are sent to this router or by it: firmware, configuration, logs; and what became of them.'), [ this.content ]);
 	},
 
 	refresh() {
@@ -76,10 +79,19 @@ return view.extend({
 				CANCELLABLE.includes(t.state) && bus.mayWrite()
 					? page.button('remove', _('Cancel'), () => this.cancel(t), { 'aria-label': _('Cancel %s').format(t.file_type) }) : ''
 			]),
-			t.state == 'downloading' ? progress(t.bytes, t.total) : '',
+			t.bytes != null ? progress(t.bytes, t.total) : '',
+			t.confirmation_needed ? this.question(t) : '',
 			failed ? page.alert('danger', '%s (%d)'.format(t.fault_string, t.fault_code)) : '',
 			E('p', { 'class': 'url' }, [ t.url ]),
 			E('p', [ this.details(t).join(' · ') ])
+		]);
+	},
+
+	/* What the ACS wants somebody here to agree to; the words are its own. */
+	question(t) {
+		return E('div', { 'class': 'question' }, [
+			page.alert('warning', t.user_message || _('The ACS asks for your consent to this transfer.')),
+			bus.mayWrite() ? page.button('apply', _('Confirm'), () => this.confirm(t), { 'aria-label': _('Confirm %s').format(t.file_type) }) : ''
 		]);
 	},
 
@@ -88,9 +100,22 @@ return view.extend({
 			t.origin == 'acs' ? _('asked for by the ACS') : _('asked for on this router'),
 			t.command_key ? _('command key %s').format(t.command_key) : '',
 			t.due_in > 0 ? _('begins in %s').format(page.span(t.due_in)) : '',
+			t.rate > 0 ? _('%s per second').format(page.size(t.rate)) : '',
 			!/^0001/.test(t.start_time ?? '0001') && t.state != 'queued' ? _('begun %s').format(page.time(t.start_time)) : '',
 			!/^0001/.test(t.complete_time ?? '0001') ? _('over %s').format(page.time(t.complete_time)) : ''
 		].filter(text => text);
+	},
+
+	async confirm(t) {
+		try {
+			await bus.confirmTransfer(t.id);
+			page.notify('success', _('The transfer is confirmed.'));
+		}
+		catch (trouble) {
+			page.notify('danger', trouble.message);
+		}
+
+		await this.refresh();
 	},
 
 	async cancel(t) {
