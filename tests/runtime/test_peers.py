@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from cwmp.contract import Empty, Fact, Fault, Operation, ParameterFault
+from cwmp.contract.operations import get_operations
 from cwmp.runtime import Peers, StreamLost
 from ubuskit.client import Client, open_client
 
@@ -107,6 +108,12 @@ async def test_an_unknown_operation_is_9000(bus: Path) -> None:
         with pytest.raises(Fault, match="datamodel has no operation 'double'") as caught:
             await session.request(DOUBLE, Number(1))
     assert caught.value.code == 9000
+
+
+async def test_a_service_says_what_it_answers(bus: Path) -> None:
+    async with peers("datamodel", bus, doubling([])), peers("session", bus) as session:
+        found = await session.request(get_operations("datamodel"), Empty())
+        assert found.names == ["double", "get_operations"]
 
 
 async def test_wrong_arguments_name_the_field(bus: Path, client: Client) -> None:
