@@ -101,7 +101,50 @@ async def test_the_dump_has_every_interface_as_its_status_says(bus: Client) -> N
     wan = dump["interface"][2]
     assert wan["proto"] == "dhcp"
     assert wan["route"][0]["nexthop"] == "203.0.113.1"
-    assert dump["interface"][3]["pending"] is True
+    lan, wan6 = dump["interface"][0], dump["interface"][3]
+    assert wan6["ipv6-prefix"][0]["assigned"] == {"lan": {"address": "2001:db8:100::", "mask": 60}}
+    assert [part["local-address"]["address"] for part in lan["ipv6-prefix-assignment"]] == [
+        "2001:db8:100::1",
+        "fd12:3456:789a::1",
+    ]
+
+
+async def test_netifd_knows_the_devices_that_its_configuration_names(bus: Client, router: Router) -> None:
+    devices = await bus.call("network.device", "status")
+    assert sorted(devices) == ["br-lan", "lan1", "lan2", "lan3", "lan4", "lo", "phy0-ap0", "wan"]
+    assert devices["br-lan"]["bridge-members"] == ["lan1", "lan2", "lan3", "lan4", "phy0-ap0"]
+    assert "devtype" not in devices["lo"]
+    config = router.paths.uci_dir / "network"
+    config.write_text(
+        config.read_text()
+        + "\nconfig device\n\toption name 'lan4'\n\toption enabled '0'\n"
+        + "\nconfig bridge-vlan\n\toption device 'br-lan'\n\toption vlan '10'\n\tlist ports 'lan1:u*'\n"
+        + "\nconfig interface 'ten'\n\toption proto 'static'\n\toption device 'br-lan.10'\n"
+    )
+    await changed(bus, "network")
+    devices = await bus.call("network.device", "status")
+    assert "lan4" not in devices
+    assert (await bus.call("network.device", "status", {"name": "lan4"}))["present"] is False
+    assert devices["br-lan"]["bridge-vlans"] == [{"id": 10, "local": True, "ports": ["lan1:*"]}]
+    assert (devices["br-lan.10"]["parent"], devices["br-lan.10"]["vid"]) == ("br-lan", 10)
+
+
+async def test_an_interface_is_taken_down_and_up(bus: Client) -> None:
+    heard: list[object] = []
+    await bus.listen("network.interface", lambda _, data: heard.append(data.get("action")))
+    await bus.call("network.interface", "down", {"interface": "lan"})
+    assert (await bus.call("network.interface.lan", "status"))["up"] is False
+    await bus.call("network.interface.lan", "up")
+    assert (await bus.call("network.interface.lan", "status"))["up"] is True
+    assert heard == ["ifdown", "ifup"]
+
+
+async def test_a_ppp_connection(bus: Client, router: Router) -> None:
+    change(router, "network", "wan", proto="pppoe", username="u")
+    await changed(bus, "network")
+    status = await bus.call("network.interface.wan", "status")
+    assert (status["l3_device"], status["device"]) == ("pppoe-wan", "wan")
+    assert status["ipv4-address"] == [{"address": "203.0.113.120", "mask": 32, "ptpaddress": "203.0.113.101"}]
 
 
 async def test_the_ssid_changes_when_netifd_is_told(bus: Client, router: Router) -> None:

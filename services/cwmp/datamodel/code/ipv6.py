@@ -70,6 +70,16 @@ def _firsts(row: Row) -> dict[str, str]:
     return found
 
 
+def _listed(row: Row) -> set[str]:
+    """Every address that netifd lists, of whichever interface."""
+    found: set[str] = set()
+    for interface in netifd.interfaces(row).values():
+        found |= {str(one.get("address")) for one in interface.get("ipv6-address", [])}
+        parts = interface.get("ipv6-prefix-assignment", [])
+        found |= {str((part.get("local-address") or {}).get("address")) for part in parts}
+    return found
+
+
 def _find_addresses(parent: Row) -> list[There]:
     interface = netifd.interfaces(parent).get(parent.key, {})
     found = {str(one.get("address")): dict(one) for one in interface.get("ipv6-address", [])}
@@ -83,9 +93,11 @@ def _find_addresses(parent: Row) -> list[There]:
     kernel = _kernel(parent)
     device = _device(interface)
     if _first_on_device(parent, parent.key):
+        theirs: set[str] = parent.view.root.cached(_listed, _listed)
         for name, one in kernel.items():
-            if one.device == device:
-                found.setdefault(name.partition("%")[0], {"mask": one.length, "kernel": True})
+            address = name.partition("%")[0]
+            if one.device == device and address not in theirs:
+                found.setdefault(address, {"mask": one.length, "kernel": True})
     return [
         There(
             address,

@@ -39,6 +39,8 @@ _NO_PORTS = (
     "usb",
 )
 _NAMES = Need("directory", "/sys/class/net/*")
+_CONDUITS = Need("directory", "/sys/class/net/*/dsa/tagging")
+"""What a switch hangs on is no port: the ports are those of the switch."""
 _DEVTYPE = re.compile(r"^DEVTYPE=(\S+)$", re.MULTILINE)
 _DIGITS = re.compile(r"(\d+)")
 _ETHERNET = "1"
@@ -52,7 +54,7 @@ class PortRows(RowSource):
 
     @property
     def needs(self) -> frozenset[Need]:
-        return frozenset({netifd.DEVICES, netifd.NETWORK, _NAMES})
+        return frozenset({netifd.DEVICES, netifd.NETWORK, _NAMES, _CONDUITS})
 
     def there(self, parent: Row) -> list[There]:
         known = netifd.present(parent)
@@ -61,7 +63,8 @@ class PortRows(RowSource):
         others = [name for name in names if name not in known and not name.startswith(_NO_PORTS)]
         kinds = _kinds(parent, others)
         found += [There(name, None, None) for name in others if kinds[name] in _KINDS]
-        return sorted(found, key=lambda row: _natural(row.key))
+        conduits = {path.split("/")[-3] for path in parent.view.snapshot.get(_CONDUITS)}
+        return sorted((row for row in found if row.key not in conduits), key=lambda row: _natural(row.key))
 
 
 def _natural(name: str) -> list[Any]:

@@ -289,10 +289,17 @@ class Daemons:
         return {
             "dump": _method(lambda _: self._netifd.dump(self._machine.uptime())),
             "status": _method(of(self._interface_status), interface=str),
-            "up": _method(of(lambda _: None), interface=str),
-            "down": _method(of(lambda _: None), interface=str),
+            "up": Method(partial(self._switch_named, True), {"interface": str}),
+            "down": Method(partial(self._switch_named, False), {"interface": str}),
             "renew": _method(of(lambda _: None), interface=str),
         }
+
+    async def _switch_named(self, up: bool, request: Request) -> None:
+        await self._switch(self._known(_required(request, "interface")), up, request)
+
+    async def _switch(self, name: str, up: bool, _: Request) -> None:
+        self._netifd.switch(name, up=up, now=self._machine.uptime())
+        await self._tell(name, "ifup" if up else "ifdown")
 
     def _known(self, name: str) -> str:
         if name not in self._netifd.interfaces:
@@ -317,8 +324,8 @@ class Daemons:
                     f"network.interface.{name}",
                     {
                         "status": _method(partial(self._one_status, name)),
-                        "up": _method(lambda _: None),
-                        "down": _method(lambda _: None),
+                        "up": Method(partial(self._switch, name, True)),
+                        "down": Method(partial(self._switch, name, False)),
                         "renew": _method(lambda _: None),
                     },
                 )

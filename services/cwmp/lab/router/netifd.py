@@ -12,12 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cwmp.lab.router.sandbox import DEVICES, Device, statistics
+from cwmp.lab.router.devices import Devices
+from cwmp.lab.router.devices import items as _items
 from ubuskit.uci import Package, Section
 
 Change = Literal["ifup", "ifdown", "update"]
 
 _WAN_ADDRESS, _WAN_GATEWAY, _WAN_DNS = "203.0.113.20", "203.0.113.1", "203.0.113.53"
+_PPP_ADDRESS, _PPP_PEER = "203.0.113.120", "203.0.113.101"
+_WAN6_ADDRESS, _WAN6_PREFIX, _WAN6_DNS = "2001:db8:0:20::20", "2001:db8:100::/56", "2001:db8::53"
+_PPP = {"ppp", "pppoe", "pppoa"}
+_LIFETIME = 7200
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +38,9 @@ class _Interface:
         return value if isinstance(value, str) else " ".join(value)
 
     @property
-    def up(self) -> bool:
-        return self.text("auto", "1") != "0" and self.text("proto") in {"static", "dhcp"}
+    def starts(self) -> bool:
+        """Whether it comes up where its device is there."""
+        return self.text("auto", "1") != "0" and self.text("proto") in {"static", "dhcp", "dhcpv6", *_PPP}
 
 
 class Netifd:
@@ -42,7 +48,9 @@ class Netifd:
 
     def __init__(self) -> None:
         self._interfaces: dict[str, _Interface] = {}
-        self._bridges: dict[str, list[str]] = {}
+        self._devices = Devices()
+        self._network: list[Section] = []
+        self._down: set[str] = set()
         self._radios: dict[str, Section] = {}
         self._vifs: list[Section] = []
 
@@ -57,11 +65,9 @@ class Netifd:
             for s in network.sections.values()
             if s.type == "interface" and s.options.get("disabled") != "1"
         }
-        self._bridges = {
-            str(s.options.get("name")): _items(s.options.get("ports"))
-            for s in network.sections.values()
-            if s.type == "device" and s.options.get("type") == "bridge"
-        }
+        self._devices.reload(network)
+        self._network = list(network.sections.values())
+        self._down &= wanted.keys()
         changes: dict[str, Change] = {name: "ifdown" for name in self._interfaces if name not in wanted}
         interfaces: dict[str, _Interface] = {}
         for name, options in wanted.items():
@@ -79,34 +85,54 @@ class Netifd:
         sections = wireless.sections.values()
         self._radios = {s.name: s for s in sections if s.type == "wifi-device"}
         self._vifs = [s for s in sections if s.type == "wifi-iface"]
+        joined: dict[str, list[str]] = {}
+        for ifname, (_radio, vif) in self.access_points().items():
+            for network in _items(vif.options.get("network")):
+                interface = self._interfaces.get(network)
+                if interface is not None:
+                    joined.setdefault(interface.text("device").partition(".")[0], []).append(ifname)
+        self._devices.joined = joined
+
+    def switch(self, name: str, *, up: bool, now: float) -> None:
+        """`network.interface.<name> up` and ``down``. KeyError where there is no such interface."""
+        interface = self._interfaces[name]
+        self._down.discard(name)
+        if up:
+            self._interfaces[name] = _Interface(name, interface.options, now)
+        else:
+            self._down.add(name)
 
     def status(self, name: str, now: float) -> dict[str, Any]:
         """`network.interface.<name> status`. KeyError where there is no such interface."""
         interface = self._interfaces[name]
-        proto, device = interface.text("proto"), interface.text("device")
+        proto, device = interface.text("proto"), self._device_of(name)
+        available = not device or self._devices.present(device)
+        up = available and interface.starts and name not in self._down
         status: dict[str, Any] = {
-            "up": interface.up,
-            "pending": not interface.up and proto != "none" and interface.text("auto", "1") != "0",
-            "available": True,
-            "autostart": interface.text("auto", "1") != "0",
+            "up": up,
+            "pending": False,
+            "available": available,
+            "autostart": interface.text("auto", "1") != "0" and name not in self._down,
             "dynamic": False,
         }
-        if interface.up:
-            status |= {"uptime": int(now - interface.since), "l3_device": device}
+        if up:
+            l3_device = f"{proto}-{name}" if proto in _PPP else device
+            status |= {"uptime": int(now - interface.since), "l3_device": l3_device}
         status |= {"proto": proto}
         if device:
             status |= {"device": device}
-        if interface.up:
+        if up:
             status |= {
+                "updated": ["addresses", "routes"],
                 "metric": int(interface.text("metric", "0")),
                 "dns_metric": int(interface.text("dns_metric", "0")),
                 "delegation": True,
                 "ipv4-address": _addresses(interface),
-                "ipv6-address": [],
-                "ipv6-prefix": [],
-                "ipv6-prefix-assignment": _assignments(interface),
-                "route": _routes(interface),
-                "dns-server": [_WAN_DNS] if proto == "dhcp" else _items(interface.options.get("dns")),
+                "ipv6-address": _addresses6(interface, now),
+                "ipv6-prefix": self._prefixes(interface, now),
+                "ipv6-prefix-assignment": self._assignments(interface, now),
+                "route": [*_routes(interface, now), *self._configured_routes(name)],
+                "dns-server": _dns(interface),
                 "dns-search": _items(interface.options.get("dns_search")),
                 "neighbors": [],
                 "inactive": {
@@ -118,10 +144,81 @@ class Netifd:
                     "neighbors": [],
                 },
             }
-        status["data"] = (
-            {"dhcpserver": _WAN_GATEWAY, "leasetime": 43200} if proto == "dhcp" and interface.up else {}
-        )
+        status["data"] = _DATA.get(proto, {}) if up else {}
+        if not available:
+            status["errors"] = [{"subsystem": "interface", "code": "NO_DEVICE"}]
         return status
+
+    def _device_of(self, name: str) -> str:
+        device = self._interfaces[name].text("device")
+        if device.startswith("@"):
+            return self._device_of(device[1:]) if device[1:] in self._interfaces else ""
+        return device
+
+    def _prefixes(self, interface: _Interface, now: float) -> list[dict[str, Any]]:
+        if interface.text("proto") != "dhcpv6" or interface.text("reqprefix") == "no":
+            return []
+        network = ipaddress.IPv6Network(_WAN6_PREFIX)
+        assigned = {
+            other.name: {"address": str(part.network_address), "mask": part.prefixlen}
+            for other, part in self._parts(network)
+        }
+        one = {"address": str(network.network_address), "mask": network.prefixlen, **_lifetimes(now)}
+        return [{**one, "class": interface.name, "assigned": assigned}]
+
+    def _assignments(self, interface: _Interface, now: float) -> list[dict[str, Any]]:
+        found = []
+        ula = next((s for s in self._network if s.name == "globals"), None)
+        sources: list[tuple[str, dict[str, int]]] = []
+        if any(i.text("proto") == "dhcpv6" and i.name not in self._down for i in self._interfaces.values()):
+            sources.append((_WAN6_PREFIX, _lifetimes(now)))
+        if ula is not None and (_items(interface.options.get("ip6class")) or ["local"]).count("local"):
+            sources.append((str(ula.options.get("ula_prefix", "")), {}))
+        for prefix, lifetimes in sources:
+            try:
+                parts = {other.name: part for other, part in self._parts(ipaddress.IPv6Network(prefix))}
+            except ValueError:
+                continue
+            if (part := parts.get(interface.name)) is not None:
+                own = {"address": str(part.network_address + 1), "mask": part.prefixlen}
+                one = {"address": str(part.network_address), "mask": part.prefixlen, **lifetimes}
+                found.append({**one, "local-address": own})
+        return found
+
+    def _parts(self, network: ipaddress.IPv6Network) -> list[tuple[_Interface, ipaddress.IPv6Network]]:
+        """Who gets which part of a prefix: one after the other, each as much as ``ip6assign`` says."""
+        wanting = [i for i in self._interfaces.values() if i.text("ip6assign").isdecimal()]
+        found = []
+        place = int(network.network_address)
+        for interface in wanting:
+            length = max(int(interface.text("ip6assign")), network.prefixlen)
+            found.append((interface, ipaddress.IPv6Network((place, length))))
+            place += 1 << (128 - length)
+        return found
+
+    def _configured_routes(self, name: str) -> list[dict[str, Any]]:
+        found = []
+        for section in self._network:
+            options = section.options
+            if section.type not in {"route", "route6"} or options.get("interface") != name:
+                continue
+            if options.get("disabled") == "1":
+                continue
+            target, mask = str(options.get("target", "")), str(options.get("netmask", ""))
+            try:
+                network = ipaddress.ip_network(f"{target}/{mask}" if mask else target, strict=False)
+            except ValueError:
+                continue  # netifd leaves out what it cannot read, too
+            nothing = "::" if network.version == 6 else "0.0.0.0"
+            route: dict[str, Any] = {
+                "target": str(network.network_address),
+                "mask": network.prefixlen,
+                "nexthop": str(options.get("gateway", nothing)),
+            }
+            if str(options.get("metric", "")).isdecimal():
+                route["metric"] = int(str(options["metric"]))
+            found.append({**route, "source": f"{nothing}/0"})
+        return found
 
     def dump(self, now: float) -> dict[str, Any]:
         """`network.interface dump`: by name, as netifd keeps them."""
@@ -130,10 +227,9 @@ class Netifd:
 
     def device_status(self, name: str = "") -> dict[str, Any]:
         """`network.device status`: of one device, or of all by name. KeyError where there is none."""
-        devices = {device.name: device for device in DEVICES}
         if name:
-            return self._device(devices[name])
-        return {device.name: self._device(device) for device in DEVICES}
+            return self._devices.status(name)
+        return {device: self._devices.status(device) for device in self._devices.known()}
 
     def wireless_status(self) -> dict[str, Any]:
         """`network.wireless status`."""
@@ -173,39 +269,19 @@ class Netifd:
         phy = list(self._radios).index(radio)
         return [(f"phy{phy}-ap{number}", vif) for number, vif in enumerate(vifs)]
 
-    def _device(self, device: Device) -> dict[str, Any]:
-        kind = "bridge" if device.name in self._bridges else "Network device"
-        status: dict[str, Any] = {
-            "external": device.type == "wlan",
-            "present": True,
-            "type": kind,
-            "up": True,
-            "carrier": device.carrier,
-            "auth_status": True,
-        }
-        if kind == "bridge":
-            status |= {"bridge-members": self._bridges[device.name]}
-        if device.speed and device.carrier:
-            status |= {"speed": f"{device.speed}F"}
-        if device.type in {"dsa", "ethernet"}:
-            status |= {"autoneg": True}
-        status |= {
-            "devtype": device.type,
-            "mtu": device.mtu,
-            "mtu6": device.mtu,
-            "macaddr": device.mac,
-            "txqueuelen": 1000,
-            "ipv6": True,
-            "promisc": False,
-            "multicast": True,
-            "statistics": statistics(device),
-        }
-        return status
+
+_DATA: Mapping[str, Mapping[str, Any]] = {
+    "dhcp": {"dhcpserver": _WAN_GATEWAY, "leasetime": 43200},
+    "dhcpv6": {"passthru": "0017001020010db8000000000000000000000053"},
+}
 
 
 def _addresses(interface: _Interface) -> list[dict[str, Any]]:
-    if interface.text("proto") == "dhcp":
+    proto = interface.text("proto")
+    if proto == "dhcp":
         return [{"address": _WAN_ADDRESS, "mask": 24}]
+    if proto in _PPP:
+        return [{"address": _PPP_ADDRESS, "mask": 32, "ptpaddress": _PPP_PEER}]
     found = []
     for item in _items(interface.options.get("ipaddr")):
         try:
@@ -217,23 +293,41 @@ def _addresses(interface: _Interface) -> list[dict[str, Any]]:
     return found
 
 
-def _assignments(interface: _Interface) -> list[dict[str, Any]]:
-    if not interface.text("ip6assign"):
-        return []
-    return [
-        {
-            "address": "fd12:3456:789a::",
-            "mask": int(interface.text("ip6assign")),
-            "local-address": {"address": "fd12:3456:789a::1", "mask": int(interface.text("ip6assign"))},
-        }
-    ]
+def _addresses6(interface: _Interface, now: float) -> list[dict[str, Any]]:
+    if interface.text("proto") == "dhcpv6":
+        return [{"address": _WAN6_ADDRESS, "mask": 64, **_lifetimes(now)}]
+    found = []
+    for item in _items(interface.options.get("ip6addr")):
+        try:
+            address = ipaddress.IPv6Interface(item)
+        except ValueError:
+            continue
+        found.append({"address": str(address.ip), "mask": address.network.prefixlen})
+    return found
 
 
-def _routes(interface: _Interface) -> list[dict[str, Any]]:
-    if interface.text("proto") == "dhcp":
+def _lifetimes(now: float) -> dict[str, int]:
+    """What is left of a lifetime that is renewed when half of it is over."""
+    left = _LIFETIME - int(now) % (_LIFETIME // 2)
+    return {"preferred": left // 2, "valid": left}
+
+
+def _dns(interface: _Interface) -> list[str]:
+    learned = {"dhcp": [_WAN_DNS], "dhcpv6": [_WAN6_DNS], **{proto: [_WAN_DNS] for proto in _PPP}}
+    return [*_items(interface.options.get("dns")), *learned.get(interface.text("proto"), [])]
+
+
+def _routes(interface: _Interface, now: float) -> list[dict[str, Any]]:
+    proto = interface.text("proto")
+    if proto == "dhcp":
         return [
             {"target": "0.0.0.0", "mask": 0, "nexthop": _WAN_GATEWAY, "source": f"{_WAN_ADDRESS}/32"},
         ]
+    if proto in _PPP:
+        return [{"target": "0.0.0.0", "mask": 0, "nexthop": _PPP_PEER, "source": "0.0.0.0/0"}]
+    if proto == "dhcpv6":
+        default = {"target": "::", "mask": 0, "nexthop": "fe80::1", "metric": 512}
+        return [{**default, "valid": _lifetimes(now)["valid"], "source": _WAN6_PREFIX}]
     gateway = interface.text("gateway")
     return [{"target": "0.0.0.0", "mask": 0, "nexthop": gateway, "source": "0.0.0.0/0"}] if gateway else []
 
@@ -260,7 +354,3 @@ def _convert(name: str, value: str | list[str]) -> Any:
 
 def _disabled(section: Section) -> bool:
     return section.options.get("disabled") in {"1", "true", "yes", "on", "enabled"}
-
-
-def _items(value: str | list[str] | None) -> list[str]:
-    return value if isinstance(value, list) else (value or "").split()

@@ -55,6 +55,11 @@ DEVICES = (
     Device("phy0-ap0", "wlan", "02:00:5e:00:53:03", received=299_598, sent=199_113),
 )
 
+_CONDUIT = "eth0"
+"""The device behind the switch, whose ports are the others."""
+_IN_BRIDGE = {"lan1": 3, "lan2": 0, "lan3": 0, "lan4": 0, "phy0-ap0": 3}
+"""Ports of br-lan, and their states: 3 forwards, 0 is disabled."""
+
 # expiry (s from boot), MAC, address, name, client id: the lines dnsmasq keeps
 _LEASES = (
     (43_200, "02:00:5e:00:53:20", "192.168.1.120", "laptop", "01:02:00:5e:00:53:20"),
@@ -155,6 +160,9 @@ def boot(paths: Paths) -> None:
     )
     for device in DEVICES:
         _write_device(paths.system(f"/sys/class/net/{device.name}"), device)
+    _write(paths.system(f"/sys/class/net/{_CONDUIT}/dsa/tagging"), "mtk\n")
+    for name, state in _IN_BRIDGE.items():
+        _write(paths.system(f"/sys/class/net/{name}/brport/state"), f"{state}\n")
     write_uptime(paths, 0.0)
 
 
@@ -173,12 +181,21 @@ def _write_device(directory: Path, device: Device) -> None:
         "operstate": "unknown" if device.name == "lo" else "up" if device.carrier else "lowerlayerdown",
         "carrier": int(device.carrier),
         "flags": "0x1003" if device.name != "lo" else "0x9",
+        "type": 772 if device.name == "lo" else 1,
+        "uevent": _uevent(device),
+        "carrier_changes": 1 if device.carrier else 0,
         "duplex": "full" if device.speed and device.carrier else "unknown",
         "speed": device.speed if device.carrier and device.speed else -1,
         **{f"statistics/{name}": value for name, value in statistics(device).items()},
     }
     for name, value in values.items():
         _write(directory / name, f"{value}\n")
+
+
+def _uevent(device: Device) -> str:
+    """The kernel says the type of a device unless it is a plain one."""
+    kind = "" if device.type in {"ethernet", "loopback"} else f"DEVTYPE={device.type}\n"
+    return f"{kind}INTERFACE={device.name}"
 
 
 def statistics(device: Device) -> dict[str, int]:
