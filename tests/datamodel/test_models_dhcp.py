@@ -217,16 +217,37 @@ async def test_without_odhcpd_there_is_no_client(router: Router, acs: Acs) -> No
 
 
 async def test_neighbours(router: Router, acs: Acs) -> None:
-    setting = "Device.NeighborDiscovery.InterfaceSetting.2."
+    """A setting moves into the section of its device, and leaves it there when it goes."""
+    table = "Device.NeighborDiscovery.InterfaceSetting."
     for name, text in {
-        "conf/br-lan/disable_ipv6": "0", "conf/br-lan/dad_transmits": "1", "conf/br-lan/accept_ra": "0",
-        "conf/br-lan/router_solicitations": "-1", "conf/br-lan/router_solicitation_interval": "4",
-        "neigh/br-lan/retrans_time_ms": "1000", "neigh/br-lan/ucast_solicit": "3",
+        "conf/br-lan/disable_ipv6": "0", "conf/br-lan/accept_ra": "0", "conf/br-lan/router_solicitations": "-1",
+        "conf/br-lan/router_solicitation_interval": "4", "neigh/br-lan/retrans_time_ms": "1000",
+        "neigh/br-lan/ucast_solicit": "3",
     }.items():  # fmt: skip
         router.write(f"/proc/sys/net/ipv6/{name}", f"{text}\n")
+    setting = f"{table}{(await acs.add(table)).instance_number}."
+    await acs.set_all({f"{setting}Interface": "Device.IP.Interface.2", f"{setting}DADTransmits": "3"})
     values = await acs.get(setting)
+    alias = values.pop(f"{setting}Alias")
+    assert alias
     assert {n.removeprefix(setting): v for n, v in values.items()} == {
-        "Alias": "cpe-lan", "Interface": "Device.IP.Interface.2", "Enable": "true", "Status": "Enabled",
-        "DADTransmits": "1", "RetransTimer": "1000", "RtrSolicitationInterval": "4000",
-        "MaxRtrSolicitations": "4294967295", "NUDEnable": "true", "RSEnable": "false",
+        "Interface": "Device.IP.Interface.2", "Enable": "true", "Status": "Enabled", "DADTransmits": "3",
+        "RetransTimer": "1000", "RtrSolicitationInterval": "4000", "MaxRtrSolicitations": "4294967295",
+        "NUDEnable": "true", "RSEnable": "false",
     }  # fmt: skip
+    assert router.uci("network").count("config device") == 1
+    assert "option dadtransmits '3'" in router.uci("network")
+    await acs.delete(setting)
+    assert "dadtransmits" not in router.uci("network")
+    assert "option type 'bridge'" in router.uci("network")
+
+
+async def test_neighbours_on_a_device_that_nobody_declared(router: Router, acs: Acs) -> None:
+    table = "Device.NeighborDiscovery.InterfaceSetting."
+    setting = f"{table}{(await acs.add(table)).instance_number}."
+    await acs.set_all({f"{setting}Interface": "Device.IP.Interface.3", f"{setting}Enable": "false"})
+    section = router.uci("network").rpartition("config device")[2]
+    assert "option name 'eth0'" in section
+    assert "option ipv6 '0'" in section
+    await acs.delete(setting)
+    assert router.uci("network").count("config device") == 1

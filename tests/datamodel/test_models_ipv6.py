@@ -180,3 +180,30 @@ async def test_the_kernels_switch(
 async def test_a_kernel_without_ipv6(router: Router, acs: Acs) -> None:
     values = await acs.get("Device.IP.")
     assert (values["Device.IP.IPv6Capable"], values["Device.IP.IPv6Enable"]) == ("false", "false")
+
+
+async def test_options_that_are_for_the_configuration_to_say(advertising: Router, acs: Acs) -> None:
+    table = f"{SETTING}Option."
+    row = f"{table}{(await acs.add(table)).instance_number}."
+    with pytest.raises(Fault):
+        await acs.set_all({f"{row}Enable": "true"})
+    with pytest.raises(Fault):
+        await acs.set_all({f"{row}Tag": "25"})  # odhcpd's own
+    await acs.set_all({f"{row}Tag": "5", f"{row}Value": "000000000578"})
+    assert "option ra_mtu" not in advertising.uci("dhcp")
+    await acs.set_all({f"{row}Enable": "true"})
+    assert "option ra_mtu '1400'" in advertising.uci("dhcp")
+    assert (await acs.get(f"{SETTING}AdvLinkMTU"))[f"{SETTING}AdvLinkMTU"] == "1400"
+    with pytest.raises(Fault):
+        await acs.set_all({f"{row}Value": "000000000010"})
+    uri = "https://example.com/api"
+    await acs.set_all({f"{row}Enable": "false", f"{row}Tag": "37", f"{row}Value": uri.encode().hex()})
+    await acs.set_all({f"{row}Enable": "true"})
+    assert f"option captive_portal_uri '{uri}'" in advertising.uci("dhcp")
+    assert "ra_mtu" not in advertising.uci("dhcp")
+    values = await acs.get(row)
+    assert (values[f"{row}Tag"], values[f"{row}Enable"]) == ("37", "true")
+    assert len(values[f"{row}Value"]) == 2 * 30  # with type and length a multiple of eight
+    assert bytes.fromhex(values[f"{row}Value"]).rstrip(b"\0").decode() == uri
+    await acs.delete(row)
+    assert "captive_portal" not in advertising.uci("dhcp")

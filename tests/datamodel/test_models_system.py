@@ -152,3 +152,22 @@ def _crypt(password: str, salt: str) -> str:
 
 def test_two_hashes_of_one_password_differ() -> None:
     assert hashed("correct horse") != hashed("correct horse")
+
+
+async def test_a_role_is_made_given_renamed_and_deleted(users: Acs, router: Router) -> None:
+    role = f"Device.Users.Role.{(await users.add('Device.Users.Role.')).instance_number}"
+    user = f"Device.Users.User.{(await users.add('Device.Users.User.')).instance_number}"
+    await users.set_all({f"{role}.RoleName": "operator", f"{user}.Username": "one"})
+    await users.set_all({f"{user}.RoleParticipation": f"{role},Device.Users.Role.1"})
+    assert router.uci("rpcd").count("'operator'") == 3  # its own, to read, to write
+    await users.set_all({f"{role}.RoleName": "helpdesk"})
+    values = await users.get(f"{user}.", f"{role}.")
+    assert values[f"{user}.RoleParticipation"] == f"Device.Users.Role.1,{role}"
+    assert values[f"{role}.StaticRole"] == "false"
+    await users.delete(f"{role}.")
+    assert "helpdesk" not in router.uci("rpcd")
+    assert "luci-base" in router.uci("rpcd")
+    with pytest.raises(Fault):
+        await users.delete("Device.Users.Role.1.")
+    with pytest.raises(Fault):
+        await users.set_all({"Device.Users.Role.1.RoleName": "mine"})

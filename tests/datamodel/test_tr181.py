@@ -203,15 +203,8 @@ PROFILES = (
     "DownloadTCP:1", "Upload:1", "UploadTCP:1", "UDPEcho:1", "UDPEchoPlus:1", "UDPEchoDiag:1",
     "ServerSelectionDiag:1", "NSLookupDiag:1", "SelfTestDiag:1",
 )  # fmt: skip
-_OPTION = "Device.RouterAdvertisement.InterfaceSetting.{i}.Option"
 NOT_TO_BE_HAD = {
     "Device.DHCPv6.Server.Pool.{i}.Client.{i}.SourceAddress": "odhcpd does not tell",
-    "Device.NeighborDiscovery.InterfaceSetting.{i}.": "every interface has its settings in the kernel",
-    "Device.Users.Role.{i}.": "roles are what ACL files of rpcd define",
-    **dict.fromkeys(
-        [f"{_OPTION}NumberOfEntries", f"{_OPTION}.{{i}}."], "odhcpd sends the options it knows and no others"
-    ),
-    **dict.fromkeys([f"{_OPTION}.{{i}}.{n}" for n in ("Enable", "Tag", "Value")], "odhcpd sends no others"),
 }
 
 

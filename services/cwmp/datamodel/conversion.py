@@ -192,9 +192,7 @@ FORMATS: dict[str, Conversion] = {
     "mac": Conversion(_read_mac, str.lower),
     "epoch": Conversion(_read_epoch, None),
     "country": Conversion(_read_country, _write_country),
-    "stem": Conversion(lambda raw: str(raw).partition(".")[0], None),
     "unless-star": Conversion(lambda raw: None if raw == "*" else raw, str),
 }
 """``duration``: 12h, 30m, infinite as seconds; ``netmask``: 24 as 255.255.255.0; ``mac``: colons, upper case;
-``epoch``: seconds since 1970 as a dateTime; ``country``: DE as "DE "; ``unless-star``: ``*`` means no value;
-``stem``: a file's name without what follows the dot."""
+``epoch``: seconds since 1970 as a dateTime; ``country``: DE as "DE "; ``unless-star``: ``*`` means no value."""

@@ -132,6 +132,7 @@ class Service:
 _RA = (
     "ra_default", "ra_flags", "ra_slaac", "ra_advrouter", "ra_offlink", "ra_preference", "ra_maxinterval",
     "ra_mininterval", "ra_lifetime", "ra_reachabletime", "ra_retranstime", "ra_hoplimit", "ra_mtu", "ra_dns",
+    "disabled_ra_option",
 )  # fmt: skip
 _DHCPV6 = ("dhcpv6_na", "dhcpv6_pd", "dhcpv6_pd_min_len", "dhcpv6_raw", "disabled_dhcpv6_option")
 
