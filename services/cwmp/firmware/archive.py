@@ -98,11 +98,6 @@ def pack(paths: Paths, sources: Iterable[Path], target: Path) -> None:
                 archive.add(source, str(source.relative_to(paths.sysroot)))
 
 
-def inside(paths: Paths, path: Path) -> str:
-    """The name that `path` has in an archive of the router below `paths`."""
-    return str(path.relative_to(paths.sysroot)) if path.is_relative_to(paths.sysroot) else str(path)
-
-
 def _unpack_into(source: Path, directory: Path, room: int) -> int:
     files = 0
     with _reading(source) as archive:

@@ -29,7 +29,7 @@ from typing import Protocol
 import trio
 
 from cwmp.contract import Fault, FaultCode
-from cwmp.firmware import archive, declared
+from cwmp.firmware import declared
 from cwmp.firmware.configfiles import RUNNING, ConfigFiles
 from cwmp.firmware.declared import Declaration
 from cwmp.firmware.sysupgrade import System
@@ -162,6 +162,8 @@ class FileTypes:
             raise _unsupported(file_type, "this system makes and restores no backups (sysupgrade)")
 
     async def _backup(self, file: Path) -> None:
+        from cwmp.firmware import archive  # noqa: PLC0415  # brings tarfile with it, for one file in a while
+
         whole = file.with_suffix(".whole")
         try:
             await self._system.backup(whole)
@@ -219,6 +221,8 @@ class _WebContent:
         """What is in it shows while it is unpacked; the old content stays until all of the new is there."""
 
     async def install(self, file: Path, transfer: Transfer) -> None:
+        from cwmp.firmware import archive  # noqa: PLC0415  # brings tarfile with it, for one file in a while
+
         try:
             await trio.to_thread.run_sync(archive.unpack, file, self._directory, _room)
         except archive.ArchiveError as error:
@@ -239,6 +243,8 @@ class _Configuration:
 
     async def check(self, file: Path) -> None:
         """Leaves in the place of the file a copy that holds nothing but what may be restored."""
+        from cwmp.firmware import archive  # noqa: PLC0415  # brings tarfile with it, for one file in a while
+
         copy = file.with_suffix(".checked")
         try:
             await trio.to_thread.run_sync(archive.copy_backup, file, copy, _state(self._paths))
@@ -273,7 +279,9 @@ class _Declared:
 
 
 def _state(paths: Paths) -> str:
-    return archive.inside(paths, paths.state_dir)
+    """The name that our state has in an archive of this system."""
+    inside = paths.state_dir.is_relative_to(paths.sysroot)
+    return str(paths.state_dir.relative_to(paths.sysroot)) if inside else str(paths.state_dir)
 
 
 def _copy_end(source: Path, target: Path) -> None:

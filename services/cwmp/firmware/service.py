@@ -44,7 +44,7 @@ from cwmp.contract.parameters import (
     get_parameters,
     set_parameters,
 )
-from cwmp.firmware import archive, declared, validation
+from cwmp.firmware import declared, validation
 from cwmp.firmware.bus_object import BusObject
 from cwmp.firmware.configfiles import ConfigFiles
 from cwmp.firmware.exchange import Place
@@ -299,6 +299,8 @@ class Service:
     async def _settings(self, target: Path) -> Path | None:
         if self._runtime.config().upgrade_keep_settings:
             return None
+        from cwmp.firmware import archive  # noqa: PLC0415  # brings tarfile with it, for one file in a while
+
         where = self._runtime.paths
         kept = (where.uci_dir / "cwmp", where.state_dir)
         try:
