@@ -18,6 +18,7 @@ from cwmp.contract import SERVICES
 from cwmp.lab.acs import (
     AddObject,
     Download,
+    FactoryReset,
     GetParameterNames,
     GetParameterValues,
     Reboot,
@@ -228,6 +229,21 @@ async def test_reboot_happens_once(lab: Lab, victim: str) -> None:
     await inform(lab)
     async with lab.acs.session() as session:
         assert "M Reboot" not in session.inform.codes
+    assert lab.router.boots == 2
+
+
+@pytest.mark.parametrize("victim", ["firmware", "session"])
+async def test_a_factory_reset_happens_once(lab: Lab, victim: str) -> None:
+    await bootstrapped(lab)
+    async with killing(lab, victim, "factory_reset", "request"):
+        await inform(lab)
+        async with lab.acs.session() as session:
+            await session.rpc(FactoryReset())
+    async with lab.acs.session("0 BOOTSTRAP") as session:
+        assert sorted(session.inform.codes) == ["0 BOOTSTRAP", "1 BOOT"]
+    await inform(lab)
+    async with lab.acs.session() as session:
+        assert session.inform.codes == ["2 PERIODIC"]
     assert lab.router.boots == 2
 
 
