@@ -17,6 +17,8 @@
 | `sessions`           | what a session is made of, and what is known of it afterwards                  | all   |
 | `settings`           | the configuration, with what DHCP says                                         | flash |
 | `parameters`         | the parameters this service owns                                               | bus   |
-| `bus_object`         | the methods on ubus                                                            | bus   |
+| `planned`, `restart` | reboots that parameters plan; when the device comes up anew                    | bus   |
+| `bus_object`         | the methods on ubus; `compatibility`: those other clients have                 | bus   |
+| `verbosity`          | the level all services log at                                                  | bus   |
 | `service`            | the loop: when to open a session and why                                       | all   |
 """

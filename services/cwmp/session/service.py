@@ -33,17 +33,16 @@ from cwmp.session.agenda import Agenda
 from cwmp.session.bus_object import BusObject
 from cwmp.session.compatibility import CompatibleObject
 from cwmp.session.door import Door
-from cwmp.session.journal import VERSION, Journal, Reset
+from cwmp.session.journal import VERSION, Journal
 from cwmp.session.parameters import OwnParameters
+from cwmp.session.planned import PlannedReboot
 from cwmp.session.reports import Reports
+from cwmp.session.restart import Restarts
 from cwmp.session.schedule import Periodic, unix_time
 from cwmp.session.scheduled import Moment
-from cwmp.session.sessions import PEER_DEADLINE, Ended, Sessions
+from cwmp.session.sessions import Ended, Sessions
 from cwmp.session.settings import Settings
 from cwmp.session.verbosity import Verbosity
-
-_REBOOT_PATIENCE = 120.0
-_REBOOT_AGAIN = 60.0
 
 
 async def serve(runtime: Runtime) -> None:
@@ -74,14 +73,13 @@ class Service:
             moment=self._moment,
             another_device=self._on_another_device,
         )
-        self._compatible = CompatibleObject(runtime.bus, self, self._reboot_by_hand, self._log)
+        self._restarts = Restarts(runtime, self._journal, self._durably, self._moment)
+        self._compatible = CompatibleObject(runtime.bus, self, self._restarts.by_hand, self._log)
         self._verbosity = Verbosity(runtime)
         self._wake = trio.Event()
         self._reload = True
         self._reset = False
         self._came_up = False
-        self._reboot_at = 0.0
-        self._rebooting = False
 
     # Start-up and the loop
 
@@ -92,7 +90,13 @@ class Service:
         peers.answer(RAISE_EVENT, self._answer_raise_event)
         peers.answer(REQUEST_DOWNLOAD, self._answer_request_download)
         peers.answer(GET_STATE, self._answer_get_state)
-        OwnParameters(self._door, lambda: self._settings.discovered_url).answer(peers)
+        OwnParameters(
+            self._door,
+            lambda: self._settings.discovered_url,
+            self._restarts.planned,
+            self._plan,
+            lambda: self._sessions.open,
+        ).answer(peers)
         peers.on_ready("datamodel", lambda: runtime.nursery.start_soon(self._settings.provide, peers))
         await peers.hear(dm.CHANGED, self._on_changed)
         await peers.hear(fw.TRANSFER, lambda _: self._reports.changed())
@@ -114,6 +118,7 @@ class Service:
     async def _loop(self) -> None:
         # One that was cut off with the service, if there was one.
         await self._sessions.tell_ended(success=False)
+        self._restarts.session_ended()
         await self._take_up_config()
         if self._journal.open:
             self._agenda.ended(complete=False, now=trio.current_time())
@@ -123,17 +128,10 @@ class Service:
             if self._reload:
                 await self._take_up_config()
             now = trio.current_time()
-            until = float("inf")
-            if self._journal.restart_due and not self._rebooting and now >= self._reboot_at:
-                await self._restart()
+            if await self._restarts.step(now):
                 continue
-            if self._rebooting and now >= self._reboot_at:
-                self._log.error("the device did not reboot; asked for again after the next session")
-                self._rebooting = False
-                self._durably(self._journal.restart_failed)
-            if self._rebooting or self._journal.restart_due:
-                until = self._reboot_at
-            if not self._rebooting and not self._settings.idle_reason:
+            until = self._restarts.until(now)
+            if not self._restarts.under_way and not self._settings.idle_reason:
                 if self._agenda.periodic_due(wall=time.time(), now=now):
                     self._raise([ev.Event(ev.PERIODIC)])
                 self._raise_scheduled()
@@ -249,6 +247,7 @@ class Service:
         self._came_up = False
         self._finish(ended)
         await self._sessions.close(success=ended.success)
+        self._restarts.session_ended()
 
     def _finish(self, ended: Ended) -> None:
         """Record how it ended, for the next one."""
@@ -281,25 +280,6 @@ class Service:
         for event in [*self._journal.queue, *self._reports.events()][:1]:
             self._agenda.event(event.code)
 
-    async def _restart(self) -> None:
-        """What Reboot (A.3.2.9) or FactoryReset (A.4.1.4) asked for, once, after the session."""
-        reset = self._journal.reset is not Reset.NONE
-        what = "going back to the factory defaults" if reset else "rebooting"
-        self._log.info("%s, as the ACS asked for", what)
-        self._reboot_at = trio.current_time() + _REBOOT_PATIENCE
-        try:
-            if reset:
-                await self._peers.request(fw.FACTORY_RESET, fw.FactoryReset(), deadline=PEER_DEADLINE)
-                self._durably(self._journal.reset_ordered)
-            else:
-                key = self._journal.reboots[-1] if self._journal.reboots else ""
-                await self._peers.request(fw.REBOOT, fw.Reboot(key), deadline=PEER_DEADLINE)
-        except Fault as fault:
-            self._log.error("%s was refused, it will be asked for again: %s", what, fault.text)
-            self._reboot_at = trio.current_time() + _REBOOT_AGAIN
-        else:
-            self._rebooting = True
-
     # What the others ask and tell
 
     async def _answer_raise_event(self, args: RaiseEvent, _id: str) -> Empty:
@@ -320,6 +300,10 @@ class Service:
 
     async def _answer_get_state(self, _args: Empty, _id: str) -> State:
         return State(self._sessions.open)
+
+    def _plan(self, change: Callable[[PlannedReboot, Moment], None]) -> None:
+        self._restarts.plan(change)
+        self._woken()
 
     def _on_changed(self, changed: dm.Changed) -> None:
         if "cwmp" in changed.packages:
@@ -385,11 +369,6 @@ class Service:
         else:
             self._raise([ev.Event(code)])
         return True, "after the session that runs" if self._sessions.open else "session starts"
-
-    async def _reboot_by_hand(self) -> None:
-        """Its owner waits for the end of the session that runs. Raises Fault where it refuses."""
-        self._log.info("rebooting, as was asked for on this device")
-        await self._peers.request(fw.REBOOT, fw.Reboot(""), deadline=PEER_DEADLINE)
 
     def reload(self) -> None:
         """Read the configuration again."""
