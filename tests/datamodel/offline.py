@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import trio
 
-from cwmp.contract import ParameterFault
+from cwmp.contract import Fault, FaultCode, ParameterFault
 from cwmp.datamodel.journal import Journal
 from cwmp.datamodel.loader import load
 from cwmp.datamodel.reading import Reader
@@ -21,6 +21,7 @@ from cwmp.datamodel.tree import Model
 from cwmp.datamodel.watching import Watch
 from cwmp.datamodel.writing import Change, Writer
 from cwmp.runtime import Paths, StateFile
+from ubuskit.errors import NotFound
 from ubuskit.uci import FileOps, Uci
 
 LOG = logging.getLogger("test.offline")
@@ -32,6 +33,16 @@ def model_in(directories: tuple[Path, ...]) -> Model:
     model, problems = load(directories)
     assert problems == []
     return model
+
+
+class Away:
+    """Daemons and services that are not there."""
+
+    async def call(self, *_args: object, **_more: object) -> None:
+        raise NotFound("nobody")
+
+    async def request(self, *_args: object, **_more: object) -> None:
+        raise Fault(FaultCode.INTERNAL_ERROR, "away")
 
 
 class Nobody:
@@ -73,14 +84,14 @@ class Datamodel:
         )
         self.journal.start()
         model = model_in(tuple(mapping_directories(paths)[:1] if directories is None else directories))
-        nothing = cast(Any, None)
-        system = System(paths, uci, nothing, nothing)
+        nobody = cast(Any, Away())
+        system = System(paths, uci, nobody, nobody)
         self.reader = Reader(
             model, system, self.journal.instances, self.journal.own, self.journal.save_instances, LOG
         )
         volatile = StateFile(paths.run_dir / "changed.json", 1, LOG)
         self.watch = Watch(self.reader, self.journal, volatile, LOG)
-        mounts = Mounts(model, nothing, self.journal, LOG)
+        mounts = Mounts(model, nobody, self.journal, LOG)
         self.writer = Writer(self.reader, self.journal, self.watch, Nobody(self.journal), mounts)
 
     def values(self, *names: str) -> dict[str, str]:
