@@ -13,6 +13,8 @@ from cwmp.contract import Fault
 from cwmp.session import soap
 from cwmp.session._transitions import FOLLOWS, TABLE, Input, State, Step
 from cwmp.session.engine import (
+    CALLS,
+    Abandon,
     Acknowledge,
     Action,
     Close,
@@ -42,6 +44,7 @@ class AcsCore:
     got: list[str] = field(default_factory=list)
     ids: list[str | None] = field(default_factory=list)
     acknowledged: list[str | None] = field(default_factory=list)
+    abandoned: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def reply(self, sent: Send | SendEmpty) -> soap.Received | None:
@@ -70,6 +73,8 @@ def run(acs: AcsCore, engine: Engine) -> Close:
                 actions += engine.served(soap.RebootResponse())
             case Acknowledge(token):
                 acs.acknowledged.append(token)
+            case Abandon(token):
+                acs.abandoned.append(token)
             case Note(text):
                 acs.notes.append(text)
             case Close():
@@ -178,6 +183,7 @@ def test_p16_fault_to_a_request_leaves_it_undone_and_goes_on(code: int) -> None:
     close, acs, _ = session(OK, received(soap.AcsFault(code, "no")), requests=[transfer("a"), transfer("b")])
     assert close.success
     assert acs.acknowledged == [None, "b"]
+    assert acs.abandoned == ["a"]
     assert str(code) in acs.notes[0]
 
 
@@ -227,6 +233,42 @@ def test_what_is_no_answer_to_what_was_asked_fails(answer: soap.Received | None,
     assert not close.success
     assert "protocol violation" in close.reason
     assert acs.acknowledged == ([None] if requests else [])
+
+
+OURS: list[soap.CpeRequest] = [
+    COMPLETE,
+    soap.AutonomousTransferComplete(
+        soap.AutonomousTransfer("", "u", True, "2 Web Content", 0, ""), 0, "", "", ""
+    ),
+    soap.RequestDownload("2 Web Content", [], []),
+    soap.DUStateChangeComplete([], "k"),
+    soap.AutonomousDUStateChangeComplete([]),
+    soap.GetRPCMethods(),
+]
+
+
+def test_each_of_our_requests_is_confirmed_by_its_own_response_only() -> None:
+    assert {type(message) for message in OURS} == set(CALLS)
+    answers = [soap.MethodList([]) if c.response is soap.MethodList else c.response() for c in CALLS.values()]
+    for message in OURS:
+        for answer in answers:
+            close, acs, _ = session(OK, received(answer), requests=[CpeRequest(message, "a")])
+            right = type(answer) is CALLS[type(message)].response
+            assert close.success is right
+            assert acs.acknowledged == ([None, "a"] if right else [None])
+
+
+@pytest.mark.parametrize("minor", range(3))
+def test_what_the_acs_cannot_know_waits_for_another_session(minor: int) -> None:
+    requests = [CpeRequest(message, type(message).__name__) for message in OURS]
+    since = {type(message).__name__: CALLS[type(message)].since for message in OURS}
+    known = [name for name in since if since[name] <= minor]
+    answers = [received(CALLS[type(m)].response() if type(m) is not soap.GetRPCMethods else soap.MethodList([]))
+               for m in OURS if type(m).__name__ in known]  # fmt: skip
+    close, acs, engine = session(received(soap.InformResponse(), cwmp=minor), *answers, requests=requests)
+    assert close.success
+    assert acs.got == ["Inform", *known, ""]
+    assert engine.too_new == set(since) - set(known)
 
 
 @pytest.mark.parametrize("answer", [OK, CONFIRM, REFUSE, AGAIN])
