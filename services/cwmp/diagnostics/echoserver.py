@@ -13,28 +13,33 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import trio
 
 from cwmp.contract import FaultCode, ParameterFault
-from cwmp.diagnostics import echoplus, network
+from cwmp.diagnostics import echoplus
 from cwmp.diagnostics.definition import Failed, Input, Means, boolean, is_true, text, unsigned
 from cwmp.diagnostics.times import date_time
+
+if TYPE_CHECKING:
+    from cwmp.diagnostics.batch import Batch
 
 NAME = "UDPEchoConfig"
 PATH = "Device.IP.Diagnostics.UDPEchoConfig."
 
 _RETRY = 10.0
-_BATCH = 64
-_MAX_DATAGRAM = 65535
+_BATCHES = 4
+"""Without looking after anything else."""
+_UDP_HEADER = 8
 _ANSWER_ANYTHING = frozenset({0, 7, 13, 17, 19})
 _WRAP = 1 << 32
 _PKTINFO = {
-    socket.AF_INET: (socket.IPPROTO_IP, 8, 8),  # level, option to ask for it, type it comes with
-    socket.AF_INET6: (socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, socket.IPV6_PKTINFO),
+    socket.AF_INET: (socket.IPPROTO_IP, 8),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO),
 }
 
 
@@ -171,12 +176,11 @@ class EchoServer:
     def _open(self, family: socket.AddressFamily, device: str) -> socket.socket | None:
         """A socket on the port; None for a family that there is not."""
         try:
-            sock = network.datagrams(family, device="", dscp=0)
-        except Failed:
+            sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        except OSError:
             return None
         try:
-            level, ask, _ = _PKTINFO[family]
-            sock.setsockopt(level, ask, 1)
+            sock.setsockopt(*_PKTINFO[family], 1)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             if device:
@@ -188,49 +192,54 @@ class EchoServer:
         return sock
 
     async def _answer_all(self, sock: socket.socket) -> None:
-        level, _, kind = _PKTINFO[sock.family]
-        room = socket.CMSG_SPACE(64) + network.ANCILLARY_BYTES
+        from cwmp.diagnostics.batch import Batch  # noqa: PLC0415  # not needed where nobody enables it
+
+        batch = Batch()
         while True:
             await trio.lowlevel.wait_readable(sock)
-            for _ in range(_BATCH):
-                try:
-                    payload, ancillary, _, source = sock.recvmsg(_MAX_DATAGRAM, room)
-                except OSError:  # none left, or what became of an answer
+            for _ in range(_BATCHES):
+                sizes = batch.receive(sock)
+                if not sizes:
                     break
-                # Back from the address that it came to, which the routing table might not choose.
-                arrived_at = [c for c in ancillary if c[0] == level and c[1] == kind]
-                self._answer(sock, payload, arrived_at, source)
+                self._answer(sock, batch, sizes)
 
-    def _answer(
-        self,
-        sock: socket.socket,
-        payload: bytes,
-        arrived_at: list[tuple[int, int, bytes]],
-        source: tuple[str, int],
-    ) -> None:
-        wanted = self.inputs["SourceIPAddress"]
-        if wanted and ipaddress.ip_address(source[0].partition("%")[0]) != ipaddress.ip_address(wanted):
-            return
+    def _answer(self, sock: socket.socket, batch: Batch, sizes: Sequence[int]) -> None:
+        """Send a batch back, each from the address that it came to, which the routing table might not choose."""
         counters, received = self.counters, self._clock()
-        counters.packets_received += 1
-        counters.bytes_received += len(payload) + 8
+        ours: Sequence[int] = range(len(sizes))
+        if wanted := self.inputs["SourceIPAddress"]:
+            only = ipaddress.ip_address(wanted)
+            ours = [i for i in ours if ipaddress.ip_address(batch.address(i)) == only]
+            if not ours:
+                return
+        counters.packets_received += len(ours)
+        counters.bytes_received += sum(sizes[i] for i in ours) + _UDP_HEADER * len(ours)
         counters.last = time.time_ns()
         counters.first = counters.first or counters.last
-        if source[1] in _ANSWER_ANYTHING or source[1] == int(self.inputs["UDPPort"]):
-            return
-        header = echoplus.unpack(payload) if is_true(self.inputs["EchoPlusEnabled"]) else None
+        ports = batch.ports(len(sizes))
+        if not self._silent_for.isdisjoint(ports):
+            ours = [i for i in ours if ports[i] not in self._silent_for]
+        if is_true(self.inputs["EchoPlusEnabled"]):
+            for number, i in enumerate(ours):
+                self._stamp(batch.payload(i, sizes[i]), number, received)
+        failed = set(batch.answer(sock, ours))
+        counters.failures += len(failed)
+        counters.packets_responded += len(ours) - len(failed)
+        counters.bytes_responded += sum(sizes[i] + _UDP_HEADER for i in ours if i not in failed)
+
+    def _stamp(self, payload: memoryview, number: int, received: int) -> None:
+        """Write what the server knows into the header of Echo Plus; shorter packets have none."""
+        header = echoplus.unpack(bytes(payload[: echoplus.SIZE]))
         if header is not None:
-            header = echoplus.Header(
-                header.gen_sn, counters.packets_responded, received, self._clock(), counters.failures
-            )
-            payload = header.pack() + payload[echoplus.SIZE :]
-        try:
-            sock.sendmsg([payload], arrived_at, 0, source)
-        except OSError:
-            counters.failures += 1
-        else:
-            counters.packets_responded += 1
-            counters.bytes_responded += len(payload) + 8
+            answered = self.counters.packets_responded + number
+            failures = self.counters.failures
+            stamped = echoplus.Header(header.gen_sn, answered, received, self._clock(), failures)
+            payload[: echoplus.SIZE] = stamped.pack()
+
+    @property
+    def _silent_for(self) -> frozenset[int]:
+        """Source ports that are not answered."""
+        return _ANSWER_ANYTHING | {int(self.inputs["UDPPort"])}
 
     def _clock(self) -> int:
         """µs since it was enabled."""
