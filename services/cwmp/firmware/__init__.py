@@ -1,5 +1,9 @@
-"""The firmware service: transfers, images and the reboot; object ``cwmp.firmware``.
+"""The firmware service: transfers in both directions, images, reboot and factory reset; object ``cwmp.firmware``.
 
-`queue` and `validation` are pure; `fetch` brings a file here over `http`; `sysupgrade` is the seam to the system
-that checks, flashes and reboots; `worker` takes the steps; `service` is what others see of it.
+`times`, `transfer` and `queue` are what is pure of it, with the theory of operation in `queue`; `validation` and
+`filetypes` say what is taken, `policy` what the ACS hears of. `exchange` speaks `http` with file servers, `ftp` does
+the same for FTP; on them are `fetch` and `push`. `archive`, `declared` and `configfiles` are for files other than
+images. `sysupgrade` is the seam to the system that checks, flashes, restores and reboots. `worker` takes the steps,
+`records` keeps them; `service` is what the other services see, `bus_object` what everybody else does. `modules` has
+the software modules.
 """
