@@ -222,3 +222,35 @@ def test_the_first_before_and_the_last_after_count() -> None:
     again.load(json.loads(json.dumps(found.document())))
     assert again.sections == {("p", "x"): Touched("p", "x", "t", False, {"a": "1"}, {"a": "3"})}
     assert changes_back(found, {"p": None}) == ({}, ["p"])
+
+
+async def test_pending_changes_of_others_are_neither_lost_nor_committed(
+    alone: Acs, start_datamodel: StartDatamodel, router: Router, session: Owner, paths: Paths
+) -> None:
+    timeout(router, 3600)
+    paths.uci_save_dir.mkdir(parents=True, exist_ok=True)
+    pending = {
+        "wireless": "wireless.default_radio0.key='typed in LuCI'\nwireless.radio0.channel='100'\n",
+        "network": "network.lan.ipaddr='192.168.77.1'\n+network.guest='interface'\nnetwork.guest.proto='none'\n",
+    }
+    for package, text in pending.items():
+        (paths.uci_save_dir / package).write_text(text)
+
+    def unharmed() -> None:
+        for package, text in pending.items():
+            assert (paths.uci_save_dir / package).read_text() == text
+        for foreign in ("typed in LuCI", "'100'", "192.168.77.1", "guest"):
+            assert foreign not in router.uci("wireless") + router.uci("network")
+
+    runtime = await start_datamodel()
+    await alone.set_all({SSID: "cut off", ADDRESS: "10.9.9.9"}, "k")
+    assert "10.9.9.9" in router.uci("network")
+    unharmed()
+    runtime.nursery.cancel_scope.cancel()  # the power fails while nobody knows whether the ACS is reached
+    paths.system("/proc/sys/kernel/random/boot_id").write_text(f"{uuid.uuid4()}\n")
+    timeout(router, 1)
+    await start_datamodel()
+    await session.wait_raised(2)
+    assert "10.9.9.9" not in router.uci("network")
+    assert "cut off" not in router.uci("wireless")
+    unharmed()
