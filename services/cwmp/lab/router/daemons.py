@@ -19,11 +19,12 @@ from typing import Any, Protocol
 
 import trio
 
-from cwmp.lab.router import image
+from cwmp.lab.router import dhcp, image
+from cwmp.lab.router.air import Air
 from cwmp.lab.router.netifd import Netifd
 from cwmp.runtime import Paths
 from ubuskit.client import ArgType, Client, Method, Request, ServedObject
-from ubuskit.errors import InvalidArgument, NoData, NotFound, NotSupported, UnknownError
+from ubuskit.errors import InvalidArgument, NotFound, NotSupported, UnknownError
 from ubuskit.uci import Package, PackageNotFound, Uci, UciError
 
 _log = logging.getLogger(__name__)
@@ -40,38 +41,6 @@ _SERVICES = (
     "sysntpd",
     "ubus",
 )
-
-_PSK = {"enabled": True, "wpa": [2], "authentication": ["psk"], "ciphers": ["ccmp"]}
-_NEIGHBORS: tuple[dict[str, Any], ...] = (
-    {
-        "ssid": "Neighbor",
-        "bssid": "02:00:5E:00:53:A1",
-        "mode": "Master",
-        "band": 2,
-        "channel": 6,
-        "mhz": 2437,
-        "signal": -61,
-        "quality": 49,
-        "quality_max": 70,
-        "ht_operation": {"primary_channel": 6, "secondary_channel_offset": "none", "channel_width": 20},
-        "encryption": _PSK,
-    },
-    {
-        "ssid": "Open",
-        "bssid": "02:00:5E:00:53:A2",
-        "mode": "Master",
-        "band": 5,
-        "channel": 36,
-        "mhz": 5180,
-        "signal": -80,
-        "quality": 30,
-        "quality_max": 70,
-        "ht_operation": {"primary_channel": 36, "secondary_channel_offset": "above", "channel_width": 2040},
-        "vht_operation": {"channel_width": 80, "center_freq_1": 42, "center_freq_2": 0},
-        "encryption": {"enabled": False},
-    },
-)
-"""What the radios hear."""
 
 
 class Machine(Protocol):
@@ -114,6 +83,7 @@ class Daemons:
         self._paths = machine.paths
         self._uci = Uci(machine.paths.uci_dir, machine.paths.uci_save_dir)
         self._netifd = Netifd()
+        self._air = Air(self._netifd)
         self._interface: ServedObject | None = None
         self._interfaces: dict[str, ServedObject] = {}
 
@@ -371,60 +341,25 @@ class Daemons:
     # -- rpcd and odhcpd --------------------------------------------------------------------------------------
 
     def _iwinfo(self) -> dict[str, Method]:
-        def info(request: Request) -> Mapping[str, Any]:
-            return self._radio_info(_required(request, "device"))
-
-        def no_stations(request: Request) -> Mapping[str, Any]:
-            self._radio_info(_required(request, "device"))
-            return {"results": []}
-
-        def scan(request: Request) -> Mapping[str, Any]:
-            fast = self._radio_info(_required(request, "device"))["frequency"] > 5000
-            return {"results": [n for n in _NEIGHBORS if (n["band"] == 5) == fast]}
+        def of(answer: Callable[[str], Mapping[str, Any]]) -> Callable[[Request], Mapping[str, Any]]:
+            return lambda request: answer(_required(request, "device"))
 
         return {
-            "devices": _method(lambda _: {"devices": list(self._netifd.access_points())}),
-            "info": _method(info, device=str),
-            "assoclist": _method(no_stations, device=str, mac=str),
-            "scan": _method(scan, device=str),
-        }
-
-    def _radio_info(self, device: str) -> Mapping[str, Any]:
-        radio, vif = self._netifd.access_points().get(device, (None, None))
-        if radio is None or vif is None:
-            raise NoData(f"there is no wireless device {device}")
-        channel = radio.options.get("channel", "1")
-        number = int(channel) if isinstance(channel, str) and channel.isdecimal() else 1
-        fast = radio.options.get("band") == "5g"
-        encryption = str(vif.options.get("encryption", "none"))
-        return {
-            "phy": device.partition("-")[0],
-            "ssid": vif.options.get("ssid", ""),
-            "bssid": "02:00:5E:00:53:03",
-            "country": radio.options.get("country", "00"),
-            "mode": "Master",
-            "channel": number,
-            "center_chan1": number,
-            "frequency": (5000 if fast else 2407) + 5 * number,
-            "frequency_offset": 0,
-            "txpower": int(str(radio.options.get("txpower", "20"))),
-            "txpower_offset": 0,
-            "quality_max": 70,
-            "noise": -92,
-            "encryption": _encryption(encryption),
-            "htmodes": ["HT20", "HT40", "HE20", "HE40"],
-            "hwmodes": ["ac", "ax", "n"] if fast else ["ax", "b", "g", "n"],
-            "hwmodes_text": "ac/ax/n" if fast else "ax/b/g/n",
-            "hwmode": "ax",
-            "htmode": radio.options.get("htmode", "HE20"),
-            "hardware": {"id": [5315, 30998, 5315, 30998], "name": "Lab Wireless"},
+            "devices": _method(lambda _: self._air.devices()),
+            "info": _method(of(self._air.info), device=str),
+            "assoclist": _method(of(self._air.stations), device=str, mac=str),
+            "scan": _method(of(self._air.scan), device=str),
+            "freqlist": _method(of(self._air.channels), device=str),
+            "txpowerlist": _method(of(self._air.powers), device=str),
         }
 
     def _dhcp(self) -> dict[str, Method]:
-        nothing: dict[str, Any] = {"device": {"br-lan": {"leases": []}}}
+        def leases(_: Request) -> Mapping[str, Any]:
+            return dhcp.ipv6_leases(self._load("dhcp"), self._netifd.device_status())
+
         return {
             "ipv4leases": _method(lambda _: {"device": {}}),  # dnsmasq serves DHCPv4, odhcpd has none
-            "ipv6leases": _method(lambda _: nothing),
+            "ipv6leases": _method(leases),
         }
 
     # -- the sandbox ------------------------------------------------------------------------------------------
@@ -454,12 +389,3 @@ def _required(request: Request, name: str) -> str:
 def _shell_variables(text: str) -> dict[str, str]:
     pairs = (line.partition("=") for line in text.splitlines())
     return {name: value.strip("'\"") for name, sign, value in pairs if sign}
-
-
-def _encryption(option: str) -> dict[str, Any]:
-    if option in {"none", "owe", ""}:
-        return {"enabled": False}
-    versions = {"psk": [1], "psk2": [2], "psk-mixed": [1, 2], "sae": [3], "sae-mixed": [2, 3]}
-    methods = ["sae"] if option == "sae" else ["psk", "sae"] if option == "sae-mixed" else ["psk"]
-    wpa = versions.get(option.partition("+")[0], [2])
-    return {"enabled": True, "wpa": wpa, "authentication": methods, "ciphers": ["ccmp"]}

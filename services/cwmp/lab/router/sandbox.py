@@ -60,6 +60,9 @@ _CONDUIT = "eth0"
 _IN_BRIDGE = {"lan1": 3, "lan2": 0, "lan3": 0, "lan4": 0, "phy0-ap0": 3}
 """Ports of br-lan, and their states: 3 forwards, 0 is disabled."""
 
+_BRIDGE = "br-lan"
+_BEHIND = {"02:00:5e:00:53:20": "lan1", "02:00:5e:00:53:21": "phy0-ap0"}
+
 # expiry (s from boot), MAC, address, name, client id: the lines dnsmasq keeps
 _LEASES = (
     (43_200, "02:00:5e:00:53:20", "192.168.1.120", "laptop", "01:02:00:5e:00:53:20"),
@@ -163,7 +166,20 @@ def boot(paths: Paths) -> None:
     _write(paths.system(f"/sys/class/net/{_CONDUIT}/dsa/tagging"), "mtk\n")
     for name, state in _IN_BRIDGE.items():
         _write(paths.system(f"/sys/class/net/{name}/brport/state"), f"{state}\n")
+    _write_bridge(paths)
     write_uptime(paths, 0.0)
+
+
+def _write_bridge(paths: Paths) -> None:
+    """Numbers of the ports, and behind which of them who is (struct __fdb_entry of linux/if_bridge.h)."""
+    for number, name in enumerate(_IN_BRIDGE, 1):
+        _write(paths.system(f"/sys/class/net/{name}/brport/port_no"), f"0x{number:x}\n")
+        _write(paths.system(f"/sys/class/net/{_BRIDGE}/brif/{name}"), "")
+    table = b""
+    for mac, port in _BEHIND.items():
+        address = bytes.fromhex(mac.replace(":", ""))
+        table += address + bytes([list(_IN_BRIDGE).index(port) + 1, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    paths.system(f"/sys/class/net/{_BRIDGE}/brforward").write_bytes(table)
 
 
 def write_uptime(paths: Paths, seconds: float) -> None:
