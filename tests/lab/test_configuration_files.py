@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from tests.lab.conftest import Lab
 
-from cwmp.lab.acs import Download, GetParameterValues, SetParameterValues, Upload
+from cwmp.lab.acs import (
+    AutonomousTransferComplete,
+    Download,
+    GetParameterValues,
+    RequestDownload,
+    SetParameterValues,
+    Upload,
+    Value,
+)
 from cwmp.lab.router import Version, build
 
 CONFIGURATION = "3 Vendor Configuration File"
@@ -50,4 +58,26 @@ async def test_an_upgrade_that_keeps_nothing_still_reports(lab: Lab) -> None:
     assert "0 BOOTSTRAP" not in session.inform.codes
     assert found[SSID].text == before
     assert lab.router.upgrades == [NEW]
+    assert lab.acs.violations == []
+
+
+async def test_what_is_done_on_the_router_is_told_and_asked_for(lab: Lab) -> None:
+    policy = "Device.ManagementServer.AutonomousTransferCompletePolicy."
+    async with lab.acs.session("0 BOOTSTRAP") as session:
+        values = {f"{policy}Enable": Value("true", "boolean"), f"{policy}FileTypeFilter": "4 Vendor Log File"}
+        await session.rpc(SetParameterValues(values, "key"))
+    url = lab.acs.take_file("/log")
+    await lab.bus.call("cwmp.firmware", "upload", {"url": url, "file_type": "4 Vendor Log File 1"})
+    async with lab.acs.session("10 AUTONOMOUS TRANSFER COMPLETE") as session:
+        await session.ready()
+    (told,) = [r for r in session.reports if isinstance(r, AutonomousTransferComplete)]
+    assert (told.transfer_url, told.is_download, told.file_type) == (url, False, "7 Vendor Log File 1")
+    assert (told.fault_code, told.file_size) == (0, len(lab.acs.uploads["/log"]))
+
+    asked = {"file_type": "1 Firmware Upgrade Image", "args": {"Version": "24.10.1"}}
+    await lab.bus.call("cwmp.firmware", "request_download", asked)
+    async with lab.acs.session("9 REQUEST DOWNLOAD") as session:
+        await session.ready()
+    (wanted,) = [r for r in session.reports if isinstance(r, RequestDownload)]
+    assert (wanted.file_type, dict(wanted.arguments)) == (asked["file_type"], asked["args"])
     assert lab.acs.violations == []
