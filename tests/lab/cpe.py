@@ -69,9 +69,17 @@ class Cpe:
             headers = {"Content-Type": XML, "SOAPAction": ""} if body else {}
         if self.cookies:
             headers = {**headers, "Cookie": "; ".join(self.cookies)}
+        return await self._send("POST", self._target, body, headers)
+
+    async def put(self, target: str, body: bytes, headers: dict[str, str] | None = None) -> int:
+        """Put a file somewhere on the ACS's host; the status of the answer."""
+        status, _, _ = await self._send("PUT", target, body, headers or {})
+        return status
+
+    async def _send(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> Answer:
         head = h11.Request(
-            method="POST",
-            target=self._target,
+            method=method,
+            target=target,
             headers=[("Host", "acs"), ("Content-Length", str(len(body))), *headers.items()],
         )
         await self._stream.send_all(

@@ -6,6 +6,7 @@ import hashlib
 import ssl
 from collections.abc import Awaitable, Callable
 from functools import partial
+from urllib.parse import urlsplit
 
 import pytest
 import trio
@@ -17,6 +18,7 @@ from cwmp.lab.acs import (
     CpeFault,
     Credentials,
     GetParameterValues,
+    RequestDownload,
     SessionLost,
     SetParameterValues,
     Violation,
@@ -59,6 +61,25 @@ async def test_transfer_complete_is_answered_before_the_script_has_its_turn() ->
     async with open_acs() as acs, playing(acs.url, play), acs.session() as session:
         await session.ready()
         assert [t.command_key for t in session.transfers] == ["k"]
+
+
+async def test_what_the_cpe_reports_is_kept_in_order_and_read_strictly() -> None:
+    wanted = "<c:RequestDownload><FileType>2 Web Content</FileType>{}</c:RequestDownload>"
+    arguments = '<FileTypeArg e:arrayType="c:ArgStruct[1]"><ArgStruct><Name>n</Name><Value>v</Value></ArgStruct></FileTypeArg>'
+
+    async def play(cpe: Cpe) -> None:
+        await cpe.post(inform("7 TRANSFER COMPLETE", "9 REQUEST DOWNLOAD"))
+        _, _, body = await cpe.post(envelope(wanted.format(arguments), "w"))
+        assert b"RequestDownloadResponse" in body
+        await cpe.post(envelope(TRANSFER_COMPLETE, "t"))
+        assert (await cpe.post(envelope(wanted.format(""), "x")))[0] == 400
+
+    async with open_acs() as acs, playing(acs.url, play):
+        session = await acs.next_session()
+    assert [type(report).__name__ for report in session.reports] == ["RequestDownload", "TransferComplete"]
+    assert session.reports[0] == RequestDownload("2 Web Content", {"n": "v"})
+    assert [t.command_key for t in session.transfers] == ["k"]
+    assert acs.violations == ["RequestDownload has no FileTypeArg"]
 
 
 async def test_a_fault_of_the_cpe_comes_with_all_its_parameters() -> None:
@@ -284,6 +305,17 @@ async def test_files_are_served_and_counted() -> None:
         assert (await http.get(guarded, {}))[0] == 401
         assert (await http.get(guarded, {"Authorization": "Basic dXNlcjpwYXNz"}))[2] == b"x"
         assert (await http.get(url + "x", {}))[0] == 404
+
+
+async def test_files_are_taken() -> None:
+    async with open_acs() as acs:
+        url = urlsplit(acs.take_file("/put", Credentials("user", "pass", "Basic")))
+        async with connect(acs.url) as cpe:
+            assert await cpe.put(url.path, b"data") == 401
+            assert await cpe.put(url.path, b"data", {"Authorization": "Basic dXNlcjpwYXNz"}) == 201
+            assert await cpe.put("/acs", b"data") == 405
+            assert await cpe.put("/elsewhere", b"data") == 404
+        assert acs.uploads == {"/put": b"data"}
 
 
 def _device(handler: Callable[[Request], Response]) -> Callable[[trio.SocketStream], Awaitable[None]]:
