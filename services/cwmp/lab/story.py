@@ -5,23 +5,27 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import trio
 
 from cwmp.lab.acs import (
     Acs,
+    ChangeDUState,
     Credentials,
     Download,
     GetParameterNames,
     GetParameterValues,
     GetRPCMethods,
+    Install,
     Session,
     SetParameterValues,
     Value,
 )
 from cwmp.lab.console import Console
 from cwmp.lab.router import Router, Version, build
+from cwmp.lab.router.packages import Wanted, opkg_package
 from ubuskit.client import Client
 from ubuskit.errors import UbusError
 
@@ -30,13 +34,18 @@ LAN_ADDRESS, LAN_NETMASK = "192.168.77.1", "255.255.255.0"
 NEW_FIRMWARE = Version("24.10.1", "r28597-0425664679")
 REQUESTER, REQUESTER_PASSWORD = "acs", "lab connection request"
 FILE_SERVER = Credentials("images", "lab images")
-PARAMETER_KEY, COMMAND_KEY = "provisioned-1", "upgrade-1"
+PARAMETER_KEY, COMMAND_KEY, MODULE_KEY = "provisioned-1", "upgrade-1", "software-1"
+PACKAGE = Wanted("hello", "1.0-r1", maintainer="Example", service="hello")
+SPEED_FILE_BYTES = 16_000_000
 
 _REQUIRED = {
     "GetRPCMethods", "GetParameterNames", "GetParameterValues", "SetParameterValues",
     "AddObject", "DeleteObject", "Reboot", "Download",
 }  # fmt: skip
 _IP_PING = "Device.IP.Diagnostics.IPPing."
+_DOWNLOAD = "Device.IP.Diagnostics.DownloadDiagnostics."
+_TRACE_ROUTE = "Device.IP.Diagnostics.TraceRoute."
+_UNITS = "Device.SoftwareModules.DeploymentUnit."
 _MANAGEMENT = "Device.ManagementServer."
 _PATIENCE = 15.0
 _VERSION = "Device.DeviceInfo.SoftwareVersion"
@@ -153,26 +162,67 @@ async def ping(story: Story) -> None:
     if not _may_ping():
         story.say("left out: this user may not open ICMP sockets (sysctl net.ipv4.ping_group_range)")
         return
+    found = await _diagnosed(
+        story,
+        _IP_PING,
+        Host="127.0.0.1",
+        NumberOfRepetitions=Value("4", "unsignedInt"),
+        Timeout=Value("1000", "unsignedInt"),
+        DataBlockSize=Value("64", "unsignedInt"),
+    )
+    story.expect(found["SuccessCount"] == "4", f"{found['SuccessCount']} of 4 answers")
+    times = [int(found[f"{which}ResponseTimeDetailed"]) for which in ("Minimum", "Average", "Maximum")]
+    story.say(f"4 of 4 answers, {times[0]}/{times[1]}/{times[2]} µs")
+
+
+async def _diagnosed(story: Story, path: str, **inputs: str | Value) -> dict[str, str]:
+    """Have a test made, and wait for its end: its parameters."""
     async with _asked_for(story) as session:
+        values = {path + name: value for name, value in inputs.items()}
         await session.rpc(
-            SetParameterValues(
-                {
-                    _IP_PING + "Host": "127.0.0.1",
-                    _IP_PING + "NumberOfRepetitions": Value("4", "unsignedInt"),
-                    _IP_PING + "Timeout": Value("1000", "unsignedInt"),
-                    _IP_PING + "DataBlockSize": Value("64", "unsignedInt"),
-                    _IP_PING + "DiagnosticsState": "Requested",
-                },
-                PARAMETER_KEY,
-            )
+            SetParameterValues({**values, path + "DiagnosticsState": "Requested"}, PARAMETER_KEY)
         )
     async with story.acs.session("8 DIAGNOSTICS COMPLETE") as session:
-        values = await session.rpc(GetParameterValues([_IP_PING]))
-        found = {name.removeprefix(_IP_PING): value.text for name, value in values.items()}
-        state, count = found["DiagnosticsState"], found["SuccessCount"]
-        story.expect(state in {"Complete", "Completed"} and count == "4", f"{state}, {count} of 4 answers")
-        times = [int(found[f"{which}ResponseTimeDetailed"]) for which in ("Minimum", "Average", "Maximum")]
-        story.say(f"4 of 4 answers, {times[0]}/{times[1]}/{times[2]} µs")
+        found = await _below(session, path)
+    story.expect(found["DiagnosticsState"] == "Complete", f"the test ends with {found['DiagnosticsState']}")
+    return found
+
+
+async def speed_and_route(story: Story) -> None:
+    url = story.acs.serve_file("/speed.bin", bytes(SPEED_FILE_BYTES))
+    speed = await _diagnosed(story, _DOWNLOAD, DownloadURL=url)
+    begin, end = (datetime.fromisoformat(speed[name]) for name in ("BOMTime", "EOMTime"))
+    count, took = int(speed["TestBytesReceived"]), (end - begin).total_seconds()
+    story.expect(count > SPEED_FILE_BYTES, f"only {count} bytes came")
+    story.say(f"speed test: {count} bytes in {took * 1000:.0f} ms, {count * 8 / took / 1e6:.0f} Mbit/s")
+    route = await _diagnosed(story, _TRACE_ROUTE, Host="127.0.0.1")
+    hops = int(route["RouteHopsNumberOfEntries"])
+    last = route[f"RouteHops.{hops}.HostAddress"] or route[f"RouteHops.{hops}.Host"]
+    story.expect(last == "127.0.0.1", f"the route ends at {last}")
+    story.say(f"traceroute: {hops} hop, {last}, RTTimes {route[f'RouteHops.{hops}.RTTimes']} ms")
+
+
+async def _below(session: Session, path: str) -> dict[str, str]:
+    """The values below an object, by name."""
+    values = await session.rpc(GetParameterValues([path]))
+    return {name.removeprefix(path): value.text for name, value in values.items()}
+
+
+async def software(story: Story) -> None:
+    url = story.acs.serve_file("/hello.ipk", opkg_package(PACKAGE))
+    async with _asked_for(story) as session:
+        await session.rpc(ChangeDUState([Install(url)], MODULE_KEY))
+    async with story.acs.session("11 DU STATE CHANGE COMPLETE") as session:
+        codes = session.inform.codes
+        story.expect("M ChangeDUState" in codes, f"the Inform has the events {codes}")
+        await session.ready()
+        units = await _below(session, _UNITS)
+    found = {name.partition(".")[2]: value for name, value in units.items()}
+    unit = (found.get("Name"), found.get("Version"), found.get("Status"))
+    story.expect(unit == (PACKAGE.name, PACKAGE.version, "Installed"), f"the deployment unit is {unit}")
+    script = story.router.paths.system(f"/etc/init.d/{PACKAGE.service}")
+    story.expect(script.exists(), f"there is no {script}")
+    story.say(f"{PACKAGE.name} {PACKAGE.version} is installed, UUID {found['UUID']}")
 
 
 async def connection_request(story: Story) -> None:
@@ -242,6 +292,8 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("Provisioning: SSID, LAN address, a vendor's parameter", provision),
     ("Connection request", connection_request),
     ("Diagnosis: IPPing on loopback", ping),
+    ("Diagnosis: a speed test, and the way to a host", speed_and_route),
+    ("Software: a package installed by the package manager", software),
     ("Firmware: download, check, flash, reboot", download),
     ("After the reboot: TransferComplete, new version, settings kept", transfer_complete),
 )
