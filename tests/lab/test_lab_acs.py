@@ -65,7 +65,8 @@ async def test_transfer_complete_is_answered_before_the_script_has_its_turn() ->
 
 async def test_what_the_cpe_reports_is_kept_in_order_and_read_strictly() -> None:
     wanted = "<c:RequestDownload><FileType>2 Web Content</FileType>{}</c:RequestDownload>"
-    arguments = '<FileTypeArg e:arrayType="c:ArgStruct[1]"><ArgStruct><Name>n</Name><Value>v</Value></ArgStruct></FileTypeArg>'
+    argument = "<ArgStruct><Name>n</Name><Value>v</Value></ArgStruct>"
+    arguments = f'<FileTypeArg e:arrayType="c:ArgStruct[1]">{argument}</FileTypeArg>'
 
     async def play(cpe: Cpe) -> None:
         await cpe.post(inform("7 TRANSFER COMPLETE", "9 REQUEST DOWNLOAD"))
