@@ -43,7 +43,10 @@ _MAX_ARGUMENTS = 16
 
 
 class Reports:
-    """All of it. `arrived` is called with an event's code when there is something new."""
+    """All of it. `arrived` is called with an event's code when there is something new.
+
+    `transfers` and `changes` are the results the firmware service keeps; what it tells of them is told to those.
+    """
 
     def __init__(
         self, peers: Peers, journal: Journal, log: logging.Logger, arrived: Callable[[str], None]
@@ -63,28 +66,28 @@ class Reports:
         async def settle_change(result_id: str) -> None:
             await peers.request(fw.ACKNOWLEDGE_DU_CHANGE, fw.ChangeId(result_id), deadline=_DEADLINE)
 
-        self._transfers: Results[fw.CompletedTransfer] = Results(
+        self.transfers: Results[fw.CompletedTransfer] = Results(
             journal, journal.transfers, completed, settle_transfer, log, self._new_transfer
         )
-        self._changes: Results[fw.DUStateChange] = Results(
+        self.changes: Results[fw.DUStateChange] = Results(
             journal, journal.changes, changes, settle_change, log, self._new_change
         )
 
     async def run(self) -> None:
         """Keep up with the firmware service; runs until it is cancelled."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._transfers.run)
-            nursery.start_soon(self._changes.run)
+            nursery.start_soon(self.transfers.run)
+            nursery.start_soon(self.changes.run)
 
     def changed(self) -> None:
-        """The firmware service has something to tell, or has come up."""
-        self._transfers.changed()
-        self._changes.changed()
+        """The firmware service has come up, or what is there is to be discarded."""
+        self.transfers.changed()
+        self.changes.changed()
 
     def events(self) -> list[Event]:
         """Those of all that is to be reported."""
         found = []
-        transfers, changes = self._transfers.reportable(), self._changes.reportable()
+        transfers, changes = self.transfers.reportable(), self.changes.reportable()
         if asked := [Event(f"M {t.method}", t.command_key) for t in transfers if not t.autonomous]:
             found += [Event(ev.TRANSFER_COMPLETE), *(e for e in asked if e.code in ev.RULES)]
         if self._journal.wishes:
@@ -100,8 +103,8 @@ class Reports:
     def requests(self) -> list[CpeRequest]:
         """One for each; their tokens tell them apart."""
         return [
-            *(CpeRequest(_transfer(t), f"transfer {t.id}") for t in self._transfers.reportable()),
-            *(CpeRequest(_change(c), f"change {c.id}") for c in self._changes.reportable()),
+            *(CpeRequest(_transfer(t), f"transfer {t.id}") for t in self.transfers.reportable()),
+            *(CpeRequest(_change(c), f"change {c.id}") for c in self.changes.reportable()),
             *(CpeRequest(w.request, f"download {w.id}") for w in self._journal.wishes),
         ]
 
@@ -110,9 +113,9 @@ class Reports:
         kind, _, found = token.partition(" ")
         match kind:
             case "transfer":
-                await self._transfers.confirmed(found)
+                await self.transfers.confirmed(found)
             case "change":
-                await self._changes.confirmed(found)
+                await self.changes.confirmed(found)
             case _:
                 self._journal.wish_answered(found)
 
@@ -124,7 +127,7 @@ class Reports:
 
     async def ready_for_order(self) -> None:
         """What an earlier ACS ordered must be gone before this one orders something: raises a Fault 9002 else."""
-        if not await self._transfers.ready() or not await self._changes.ready():
+        if not await self.transfers.ready() or not await self.changes.ready():
             raise Fault(FaultCode.INTERNAL_ERROR, "the firmware service does not answer")
 
     def request_download(self, request: RequestDownload, request_id: str) -> None:

@@ -99,8 +99,8 @@ class Service:
         ).answer(peers)
         peers.on_ready("datamodel", lambda: runtime.nursery.start_soon(self._settings.provide, peers))
         await peers.hear(dm.CHANGED, self._on_changed)
-        await peers.hear(fw.TRANSFER, lambda _: self._reports.changed())
-        await peers.hear(fw.DU_CHANGED, lambda _: self._reports.changed())
+        await peers.hear(fw.TRANSFER, lambda _: self._reports.transfers.changed())
+        await peers.hear(fw.DU_CHANGED, lambda _: self._reports.changes.changed())
         peers.on_ready("firmware", self._reports.changed)
         await runtime.bus.listen("cwmp.dhcp", self._on_dhcp)
         sessions = self._sessions
