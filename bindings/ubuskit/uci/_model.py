@@ -61,8 +61,8 @@ class Package:
 
 
 def number(digits: str) -> int:
-    """An index; of one that is longer than any list its first digits are as good."""
-    return int(digits[:18])
+    """An index as libuci reads it: what does not fit into 64 bits is the greatest that does, 32 of them count."""
+    return (min(int(digits[:40]), (1 << 64) - 1) + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
 def resolve(sections: Iterable[Section], name: str) -> Section | None:
