@@ -15,7 +15,7 @@ from cwmp.datamodel.types import ValueFault
 
 POOL = "Device.DHCPv4.Server.Pool.1."
 POOL6 = "Device.DHCPv6.Server.Pool.1."
-DUID = "00030001020000005e0053"
+DUID = "0003000102005e005307"
 
 
 async def test_a_pool_and_who_it_serves(router: Router, acs: Acs) -> None:
@@ -159,6 +159,8 @@ def serving(router: Router) -> Router:
 
 
 async def test_a_dhcpv6_pool_and_who_it_serves(serving: Router, acs: Acs) -> None:
+    neighbours = ("2001:db8::77 02:00:5e:00:53:07", "fe80::77 02:00:5e:00:53:07", "fe80::1 02:00:5e:00:53:01")
+    serving.write("/proc/net/neighbours6", "".join(f"{one} br-lan\n" for one in neighbours))
     values = await acs.get("Device.DHCPv6.Server.")
     expected = {
         "Enable": "true",
@@ -169,6 +171,7 @@ async def test_a_dhcpv6_pool_and_who_it_serves(serving: Router, acs: Acs) -> Non
         "IAPDAddLength": "2",
         "ClientNumberOfEntries": "1",
         "Client.1.Active": "true",
+        "Client.1.SourceAddress": "fe80::77",
         "Client.1.IPv6Address.1.IPAddress": "2001:db8::5",
         "Client.1.IPv6Prefix.1.Prefix": "2001:db8:0:4::/62",
         "Client.1.IPv6Prefix.1.ValidLifetime": "9999-12-31T23:59:59Z",

@@ -75,3 +75,12 @@ async def test_addresses_by_an_identity_made_of_the_host(lan: Router, acs: Acs) 
         "Device.DHCPv4.Server.Pool.1.Client.1,Device.DHCPv6.Server.Pool.1.Client.1"
     )
     assert values[f"{HOST}2.IPv6AddressNumberOfEntries"] == "0"
+    neighbours = (
+        "fe80::9 02:00:5e:00:53:29",
+        "2001:db8::9 02:00:5e:00:53:29",
+        "2001:db8::5 02:00:5e:00:53:20",
+    )
+    lan.write("/proc/net/neighbours6", "".join(f"{one} br-lan\n" for one in neighbours))
+    values = await acs.get(HOST)
+    assert values[f"{HOST}1.IPv6AddressNumberOfEntries"] == "1"
+    assert [values[f"{HOST}2.IPv6Address.{n}.IPAddress"] for n in (1, 2)] == ["2001:db8::9", "fe80::9"]

@@ -26,6 +26,8 @@ EXPECTED = {
     "Device.Firewall.Chain.2.Rule.2.Protocol": "1",
     "Device.Hosts.Host.1.HostName": "laptop",
     "Device.Hosts.Host.1.IPv6Address.1.IPAddress": "fd12:3456:789a::245",
+    "Device.DHCPv6.Server.Pool.1.Client.1.SourceAddress": "fe80::5eff:fe00:5320",
+    "Device.Hosts.Host.2.IPv6Address.1.IPAddress": "fe80::5eff:fe00:5321",
     "Device.Hosts.Host.2.AssociatedDevice": "Device.WiFi.AccessPoint.1.AssociatedDevice.1",
     "Device.Hosts.Host.2.Layer1Interface": "Device.WiFi.Radio.1",
     "Device.NAT.InterfaceSetting.1.Status": "Enabled",

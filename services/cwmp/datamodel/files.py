@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cwmp.datamodel.neighbours import LAB, Neighbour, read, read_lab
 from cwmp.runtime import Paths
 
 _MAX_FILE = 256 << 10
@@ -44,6 +45,7 @@ class Files:
             "directory": self.names,
             "modified": self.modified,
             "since": self.since,
+            "neighbours": self.neighbours,
         }
 
     def text(self, name: str) -> str:
@@ -95,6 +97,10 @@ class Files:
         else:
             self._unchanged.pop(name, None)
         return int(now - began) if text else 0
+
+    def neighbours(self, _name: str) -> list[Neighbour]:
+        """The IPv6 neighbours; those of a virtual router stand in a file."""
+        return read() if self._paths.sysroot == Path("/") else read_lab(self.text(LAB))
 
     def names(self, pattern: str) -> list[str]:
         """The paths that match a pattern of ``*``, ``?`` and ``[...]``, numbers in their order."""

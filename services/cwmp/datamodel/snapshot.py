@@ -47,6 +47,7 @@ class Need(NamedTuple):
     | directory | pattern of paths |                          | the paths that match, in order               |
     | since     | absolute path   |                           | for how many seconds it has been as it is     |
     | modified  | absolute path   |                           | when it changed, seconds since 1970          |
+    | neighbours | IPv6            |                           | the kernel's list of `Neighbour`             |
     | service   | service         | object path ending in dot | parameter path to text                       |
     """
 

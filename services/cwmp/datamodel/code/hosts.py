@@ -6,6 +6,7 @@ The LAN is every interface but those that a default route leaves through. Where 
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,7 +32,6 @@ _STATIONS = "Device.WiFi.AccessPoint.{i}.AssociatedDevice.{i}."
 _CLIENTS = ("Device.DHCPv4.Server.Pool.{i}.Client.{i}.", "Device.DHCPv6.Server.Pool.{i}.Client.{i}.")
 _INTERFACES, _PORTS = "Device.IP.Interface.{i}.", "Device.Ethernet.Interface.{i}."
 _RADIOS = "Device.WiFi.Radio.{i}."
-_DUID_OF_ADDRESS = re.compile(r"(?:0001[0-9a-f]{4}[0-9a-f]{8}|0003[0-9a-f]{4})([0-9a-f]{12})")
 
 
 class Neighbour(NamedTuple):
@@ -142,10 +142,8 @@ def _number(text: str) -> int:
 
 def _v6_client(row: Row) -> Row | None:
     """The DHCPv6 client whose DUID was made of the host's address (RFC 8415 11.2, 11.4)."""
-    digits = row.key.replace(":", "")
     for duid, client in row.view.by(_CLIENTS[1], "").items():
-        found = _DUID_OF_ADDRESS.fullmatch(duid)
-        if found is not None and found[1] == digits:
+        if leases.mac_of(duid) == row.key:
             return client
     return None
 
@@ -156,13 +154,16 @@ def _read_clients(row: Row) -> list[str]:
 
 
 def _find_v6(row: Row) -> list[There]:
+    """Those that odhcpd leased, and those that the host was seen with."""
     client = _v6_client(row)
-    addresses = client.item["addresses"] if client is not None else []
-    return [There(str(place), None, address) for place, address in enumerate(addresses, 1)]
+    leased = [str(a.get("address", "")) for a in client.item["addresses"]] if client is not None else []
+    seen = [one.address for one in row.view.snapshot.get(leases.NEIGHBOURS) if one.mac == row.key]
+    addresses = sorted({a for a in [*leased, *seen] if a}, key=ipaddress.IPv6Address)
+    return [There(str(place), None, {"address": a}) for place, a in enumerate(addresses, 1)]
 
 
 rows = ComputedRows(_find, _ARP, netifd.DUMP, Need("uci", "dhcp"))
-v6_addresses = ComputedRows(_find_v6, numbered=True)
+v6_addresses = ComputedRows(_find_v6, leases.NEIGHBOURS, numbered=True)
 active = Computed(_read_active, None, _ARP)
 layer3 = Computed(_read_layer3, None, _ARP)
 layer1 = Computed(_read_layer1, None, _ARP, netifd.DEVICES, netifd.NETWORK, *_WIRELESS)

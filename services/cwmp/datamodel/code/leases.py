@@ -26,6 +26,8 @@ _FILE = "/tmp/dhcp.leases"  # noqa: S108  # dnsmasq's own
 _DUMP = Need("ubus", "network.interface dump")
 _V4 = Need("ubus", "dhcp ipv4leases")
 _V6 = Need("ubus", "dhcp ipv6leases")
+NEIGHBOURS = Need("neighbours", "IPv6")
+_DUID_OF_ADDRESS = re.compile(r"(?:0001[0-9a-f]{4}[0-9a-f]{8}|0003[0-9a-f]{4})([0-9a-f]{12})")
 _TRUE = frozenset({"1", "on", "yes", "true", "enabled"})
 _MAC = re.compile(r"[0-9a-f]{12}")
 _HOSTNAME, _CLIENT_ID = 12, 61
@@ -151,6 +153,19 @@ def _v6_clients(pool: Row) -> list[There]:
     return [There(duid, None, client) for duid, client in found.items() if duid]
 
 
+def mac_of(duid: str) -> str:
+    """The MAC address that a DUID was made of (RFC 8415 11.2, 11.4); "" of one that was made otherwise."""
+    found = _DUID_OF_ADDRESS.fullmatch(duid)
+    return "" if found is None else ":".join(found[1][i : i + 2] for i in range(0, 12, 2))
+
+
+def _source(row: Row) -> str | None:
+    """Its address on the link: DHCPv6 is spoken from that (RFC 8415 16), and the kernel knows whose it is."""
+    mac = mac_of(row.key)
+    seen = [one.address for one in row.view.snapshot.get(NEIGHBOURS) if mac and one.mac == mac]
+    return next((address for address in seen if ipaddress.IPv6Address(address).is_link_local), None)
+
+
 def _numbered(member: str) -> ComputedRows:
     """The entries of a client's list, counted."""
 
@@ -183,3 +198,4 @@ v6_addresses, v6_prefixes = _numbered("addresses"), _numbered("prefixes")
 v6_options = ComputedRows(_v6_options, numbered=True)
 preferred, valid = _lifetime("preferred-lifetime"), _lifetime("valid-lifetime")
 prefix = Computed(_prefix)
+source = Computed(_source, None, NEIGHBOURS)
