@@ -407,3 +407,15 @@ async def test_a_delayed_download_that_could_not_begin_within_an_hour(
     await start()
     (done,) = await all_complete(session, 1)
     assert (done.fault_code, "within 3600 s" in done.fault_string) == (9010, True)
+
+
+async def test_a_session_that_is_longer_than_the_window(
+    autojump_clock: Clock, start: Start, session: Session, files: FileServer
+) -> None:
+    await start()
+    await session.set_open(True)
+    await session.schedule(files.url("/image"), (0, 500, "1 At Any Time"))
+    await trio.sleep(1000)
+    await session.set_open(False)
+    (done,) = await all_complete(session, 1)
+    assert (done.fault_code, files.requests) == (9020, [])

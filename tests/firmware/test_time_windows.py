@@ -230,6 +230,12 @@ def test_a_window_that_closes_meanwhile() -> None:
     assert late.transfer("a").state is State.QUEUED
 
 
+def test_a_window_that_closes_before_it_began() -> None:
+    queue = Queue().add(scheduled(*TWO))
+    assert queue.missed("a") is queue
+    assert queue.missed("gone") is queue
+
+
 def test_without_windows_nothing_is_tried_again() -> None:
     queue = Queue().add(transfer("a")).advance("a", Step.START)
     assert queue.failed("a", Fault(9015, "no"), at(1)).completed("acs")[0].fault_code == 9015

@@ -269,6 +269,25 @@ def test_a_document_that_is_none(document: dict[str, object]) -> None:
     assert from_document(document)[0] == Queue()
 
 
+NEXT = {
+    "firmware": {State.DOWNLOADING: Step.FETCHED, State.CHECKING: Step.VERIFIED, State.READY: Step.APPLY},
+    "configuration": {
+        State.DOWNLOADING: Step.FETCHED,
+        State.CHECKING: Step.VERIFIED,
+        State.READY: Step.INSTALL,
+        State.INSTALLING: Step.INSTALLED,
+    },
+    "web": {
+        State.DOWNLOADING: Step.FETCHED,
+        State.CHECKING: Step.VERIFIED,
+        State.READY: Step.INSTALL,
+        State.INSTALLING: Step.SUCCEED,
+    },
+    "log": {State.UPLOADING: Step.SUCCEED},
+}
+"""What comes after a state, for each kind of file; where nothing does, a boot."""
+
+
 class QueueMachine(RuleBasedStateMachine):
     """Requests, steps, crashes, boots and clock jumps in any order; a model knows what must be true."""
 
@@ -283,9 +302,9 @@ class QueueMachine(RuleBasedStateMachine):
         self.completed: list[str] = []
         self.due_at: dict[str, float] = {}
 
-    @rule(delay=st.integers(0, 1000))
-    def ask(self, delay: int) -> None:
-        name = str(self.count)
+    @rule(delay=st.integers(0, 1000), kind=st.sampled_from(sorted(NEXT)))
+    def ask(self, delay: int, kind: str) -> None:
+        name = f"{self.count} {kind}"
         try:
             self.queue = self.queue.add(transfer(name, delay, self.now))
         except Fault as fault:
@@ -314,9 +333,17 @@ class QueueMachine(RuleBasedStateMachine):
         self.crash()
         running = self.queue.running()
         if running is not None:
-            assert running.state is State.APPLYING
+            assert running.state in {State.APPLYING, State.RESTARTING}
             self.queue = self.queue.advance(running.id, Step.SUCCEED)
             self.completed.append(running.id)
+
+    @rule()
+    def time_is_up_for_some(self) -> None:
+        before = {t.id for t in self.queue.completed("acs")}
+        self.queue = self.queue.expire(self.now)
+        expired = [t for t in self.queue.completed("acs") if t.id not in before]
+        assert all(t.fault_code == 9010 and t.delay and t.attempts == 0 for t in expired)
+        self.completed += [t.id for t in expired]
 
     @rule()
     def crash(self) -> None:
@@ -335,19 +362,17 @@ class QueueMachine(RuleBasedStateMachine):
                 assert due.due_in(self.now) <= 0
                 waiting = [t for t in self.queue.transfers if t.state is State.QUEUED]
                 assert all(t.due_in(self.now) >= due.due_in(self.now) for t in waiting)
-                self.queue = self.queue.advance(due.id, Step.START, attempts=due.attempts + 1)
+                step = Step.SEND if due.id.endswith("log") else Step.START
+                self.queue = self.queue.advance(due.id, step, attempts=due.attempts + 1)
         elif fails:
-            self.queue = self.queue.fail(running.id, Fault(9010, "failed"), self.now)
+            self.queue = self.queue.failed(running.id, Fault(9010, "failed"), self.now)
             self.completed.append(running.id)
-        elif running.state is not State.APPLYING:
-            step = {
-                State.DOWNLOADING: Step.FETCHED,
-                State.CHECKING: Step.VERIFIED,
-                State.READY: Step.APPLY,
-            }[running.state]
-            self.queue = self.queue.advance(running.id, step)
-            if step is Step.APPLY:
+        elif (step_now := NEXT[running.id.split()[1]].get(running.state)) is not None:
+            self.queue = self.queue.advance(running.id, step_now)
+            if step_now is Step.APPLY:
                 self.flashed.append(running.id)
+            if step_now is Step.SUCCEED:
+                self.completed.append(running.id)
 
     @precondition(lambda self: self.queue.transfers)
     @rule(data=st.data())
@@ -357,7 +382,7 @@ class QueueMachine(RuleBasedStateMachine):
             self.queue = self.queue.cancel(chosen.id)
         except Fault as fault:
             assert fault.code == 9021
-            assert chosen.state in {State.APPLYING, State.COMPLETE}
+            assert chosen.state in {State.APPLYING, State.INSTALLING, State.RESTARTING, State.COMPLETE}
         else:
             self.open.discard(chosen.id)
 

@@ -41,6 +41,17 @@ def test_an_unusable_file_is_set_aside_and_reported(
     assert StateFile(path, 1, LOG).load() == {"a": 2}
 
 
+def test_an_older_version_that_can_be_read_is_replaced_at_the_next_save(tmp_path: Path) -> None:
+    path = tmp_path / "queue.json"
+    StateFile(path, 1, LOG).save({"a": 1})
+    newer = StateFile(path, 2, LOG, older=(1,))
+    document = newer.load()
+    assert document == {"a": 1}
+    newer.save(document)
+    assert path.read_text() == '{"version":2,"a":1}'
+    assert StateFile(path, 1, LOG).load() == {}, "what is newer than we are is not understood"
+
+
 def test_flash_is_written_only_when_something_changed(tmp_path: Path) -> None:
     file = StateFile(tmp_path / "a.json", 1, LOG)
     file.save({"a": 1})

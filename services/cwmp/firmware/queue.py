@@ -226,6 +226,9 @@ class Queue:
 
     def missed(self, transfer_id: str) -> Queue:
         """The queue after a transfer ran into the end of its window: it waits for the next, or expires."""
+        transfer = self.find(transfer_id)
+        if transfer is None or transfer.state is State.QUEUED:  # cancelled meanwhile, or it had not even begun
+            return self
         return self.advance(transfer_id, Step.CUT_OFF, attempts=0)
 
     def confirm(self, transfer_id: str) -> Queue:

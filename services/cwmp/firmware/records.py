@@ -60,7 +60,9 @@ class Records:
         return queue.transfer(transfer_id)
 
     async def failed(self, transfer: Transfer, fault: Fault, now: Now) -> None:
-        """Record that what `transfer` tried came to nothing."""
+        """Record that what `transfer` tried came to nothing; one that was cancelled meanwhile is gone already."""
+        if self.queue.find(transfer.id) is None:
+            return
         queue = self.queue.failed(transfer.id, fault, now)
         again = queue.transfer(transfer.id).state is State.QUEUED
         self._log.error(

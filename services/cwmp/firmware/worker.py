@@ -183,8 +183,10 @@ class Worker:
                 self._around.session.ended()
             )  # TR-069a6 A.3.2.8, A.4.1.8: not in the session that asked for it
         installer = self._around.types.installer(transfer.file_type)
-        now = self._clock()
-        with trio.CancelScope(deadline=trio.current_time() + transfer.time_left(now)) as window:
+        left = transfer.time_left(self._clock())
+        if left <= 0:
+            raise _WindowClosed
+        with trio.CancelScope(deadline=trio.current_time() + left) as window:
             await self._prepare(transfer, installer, file)
         if window.cancelled_caught:
             raise _WindowClosed
