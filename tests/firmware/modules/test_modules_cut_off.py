@@ -177,6 +177,7 @@ async def test_cut_off_too_often(
     assert result.fault_string == "given up: 4 attempts were cut off"
 
 
+@pytest.mark.parametrize("manager", ["opkg"], indirect=True)
 class TestIn24Hours:
     @pytest.mark.parametrize("hours", [23.9, 30.0])
     async def test_what_is_not_done_fails(
@@ -206,6 +207,7 @@ class TestIn24Hours:
         assert modules.holding.is_set()
 
 
+@pytest.mark.parametrize("manager", ["opkg"], indirect=True)
 async def test_nothing_begins_while_a_session_is_open(
     acs: Acs, modules: Modules, manager: PackageManager
 ) -> None:
@@ -220,6 +222,7 @@ async def test_nothing_begins_while_a_session_is_open(
     assert (await acs.completed()).results[0].fault_code == 0
 
 
+@pytest.mark.parametrize("manager", ["opkg"], indirect=True)
 async def test_the_flash_is_full(acs: Acs, modules: Modules, manager: PackageManager) -> None:
     """What cannot be recorded is not promised."""
     directory = manager.root / "etc/cwmp/firmware"

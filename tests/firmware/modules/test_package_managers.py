@@ -127,6 +127,7 @@ async def test_a_unit_that_does_not_start(acs: Acs, modules: Modules, manager: P
     assert found["ExecutionUnit.1.ExecutionFaultMessage"] == "'broken start' failed: out of luck"
 
 
+@pytest.mark.parametrize("manager", ["opkg"], indirect=True)
 @pytest.mark.parametrize(
     ("name", "value", "code"),
     [
@@ -160,6 +161,7 @@ class TestFaults:
         for url in ("ftp://packages.example.com/hello", "file:///etc/passwd", "docker://example.com/hello"):
             assert (await one(acs, install(url))).fault_code == 9013
 
+    @pytest.mark.parametrize("manager", ["opkg"], indirect=True)
     @pytest.mark.parametrize(
         ("code", "reported"),
         [
@@ -173,7 +175,9 @@ class TestFaults:
             (9002, 9001),
         ],
     )
-    async def test_fetching_fails(self, code: int, reported: int, acs: Acs, modules: Modules) -> None:
+    async def test_fetching_fails(
+        self, code: int, reported: int, acs: Acs, modules: Modules, manager: PackageManager
+    ) -> None:
         modules.files[URL] = Fault(code, "so it is")
         done = await one(acs, install())
         assert (done.fault_code, done.fault_string) == (reported, "so it is")

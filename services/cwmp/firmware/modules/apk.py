@@ -15,9 +15,7 @@ from typing import Any
 from cwmp.contract import Fault, FaultCode
 from cwmp.firmware.modules import packages
 from cwmp.firmware.modules.units import Environment, Package, Unit
-from cwmp.runtime import Paths
 
-_PLACES = ("/usr/bin/apk", "/sbin/apk", "/usr/sbin/apk")
 _WORLD = "/etc/apk/world"
 _INSTALLED = "/lib/apk/db/installed"
 _CONSTRAINT = re.compile(r"[<>=~@]")
@@ -32,11 +30,6 @@ _MEANINGS: Mapping[str, tuple[FaultCode, str]] = {
     r"uninstallable": (FaultCode.EXECUTION_ENVIRONMENT_MISMATCH, "it is not for this device"),
     r"unable to select packages": (FaultCode.REQUEST_DENIED, "what it depends on is not to be had"),
 }
-
-
-def program(paths: Paths) -> Path | None:
-    """The program; None where there is none."""
-    return packages.program(paths, *_PLACES)
 
 
 class Manager(packages.PackageManager):

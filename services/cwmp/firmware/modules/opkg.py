@@ -16,12 +16,10 @@ import trio
 from cwmp.contract import FaultCode
 from cwmp.firmware.modules import packages
 from cwmp.firmware.modules.units import Environment, Package, Unit
-from cwmp.runtime import Paths
 
 if TYPE_CHECKING:
     import tarfile
 
-_PLACES = ("/bin/opkg", "/usr/bin/opkg")
 _STATUS = "/usr/lib/opkg/status"
 _INFO = "/usr/lib/opkg/info"
 _MAX_CONTROL = 64 << 10
@@ -39,11 +37,6 @@ _MEANINGS: Mapping[str, tuple[FaultCode, str]] = {
     r"Malformed package|Failed to extract": (FaultCode.FILE_CORRUPTED, "it is no package"),
     r"is depended upon|depends on": (FaultCode.INVALID_DEPLOYMENT_UNIT_STATE, "other packages need it"),
 }
-
-
-def program(paths: Paths) -> Path | None:
-    """The program; None where there is none."""
-    return packages.program(paths, *_PLACES)
 
 
 class Manager(packages.PackageManager):

@@ -15,7 +15,6 @@ import errno
 import fcntl
 import os
 import re
-import stat
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -239,15 +238,6 @@ class PackageManager:
         finally:
             os.close(descriptor)
         return False
-
-
-def program(paths: Paths, *places: str) -> Path | None:
-    """The first of these that is a program here."""
-    for place in places:
-        path = paths.system(place)
-        if os.access(path, os.X_OK) and stat.S_ISREG(path.stat().st_mode):
-            return path
-    return None
 
 
 def failure(ran: Ran, meanings: Mapping[str, tuple[FaultCode, str]]) -> Fault:

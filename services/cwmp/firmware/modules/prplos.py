@@ -29,9 +29,6 @@ from ubuskit.errors import StatusError, UbusError
 if TYPE_CHECKING:
     from ubuskit.client import Client
 
-OBJECTS = ("SoftwareModules", "Device.SoftwareModules")
-"""The names under which plug-ins register it."""
-
 _ASK = 10.0
 _WORK = 1800.0
 _LOOK_AGAIN = 10.0
@@ -250,17 +247,6 @@ class _Watch:
                 seen = seen or row is not None
                 await self.something()
         raise Fault(FaultCode.REQUEST_DENIED, f"the container manager has not done it within {_WORK:g} s")
-
-
-async def find(bus: Client) -> Manager | None:
-    """The container manager on this bus; None where there is none."""
-    for name in OBJECTS:
-        try:
-            if await bus.lookup(name):
-                return Manager(name, bus)
-        except UbusError:
-            continue
-    return None
 
 
 def _environment(row: Row) -> Environment:
