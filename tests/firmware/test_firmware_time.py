@@ -151,6 +151,15 @@ async def test_a_system_that_does_not_go_down_for_the_flash(
     assert list((paths.run_dir / "firmware").iterdir()) == []
 
 
+async def test_a_system_that_does_not_go_down_in_a_window(
+    autojump_clock: Clock, start: Start, session: Session, files: FileServer, procd: Procd
+) -> None:
+    await start()
+    await session.schedule(files.url("/image"), (0, 9000, "1 At Any Time"), retries=3)
+    (done,) = await all_complete(session, 1)
+    assert (done.fault_code, len(procd.flashed)) == (9010, 1)
+
+
 async def test_a_system_that_does_not_go_down_for_the_reboot(
     autojump_clock: Clock, start: Start, session: Session, procd: Procd, client: Client
 ) -> None:

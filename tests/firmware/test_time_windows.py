@@ -223,6 +223,13 @@ def test_what_waiting_cannot_mend_is_not_tried_again(code: int) -> None:
     assert failed.fault_code == code
 
 
+@pytest.mark.parametrize("steps", [ALL[:4], (*ALL[:3], Step.INSTALL, Step.INSTALLED)])
+def test_what_took_the_system_down_is_not_tried_again(steps: tuple[Step, ...]) -> None:
+    queue = walked(Queue().add(scheduled(*TWO)), "a", *steps)
+    (failed,) = queue.failed("a", Fault(9010, "it went on running"), at(110)).completed("acs")
+    assert failed.fault_code == 9010
+
+
 def test_a_window_that_closes_meanwhile() -> None:
     queue = Queue().add(scheduled(*TWO)).advance("a", Step.START, attempts=1)
     assert queue.missed("a").transfer("a").due_in(at(200)) == 100

@@ -208,7 +208,7 @@ class Queue:
         next where its windows allow that, else it has failed."""
         transfer = self.transfer(transfer_id)
         number = transfer.open_window(now)
-        if not transfer.windows or fault.code in _FATAL:
+        if not transfer.windows or fault.code in _FATAL or transfer.state not in REPEATABLE:
             return self.fail(transfer_id, fault, now)
         if number is None:
             return self.missed(transfer_id)
@@ -227,7 +227,9 @@ class Queue:
     def missed(self, transfer_id: str) -> Queue:
         """The queue after a transfer ran into the end of its window: it waits for the next, or expires."""
         transfer = self.find(transfer_id)
-        if transfer is None or transfer.state is State.QUEUED:  # cancelled meanwhile, or it had not even begun
+        if (
+            transfer is None or transfer.state is State.QUEUED
+        ):  # cancelled meanwhile, or it had not even begun
             return self
         return self.advance(transfer_id, Step.CUT_OFF, attempts=0)
 

@@ -178,10 +178,8 @@ class Worker:
 
     async def _download(self, transfer: Transfer) -> None:
         file = self._around.storage.path(transfer.id)
-        if transfer.delay or transfer.windows:
-            await (
-                self._around.session.ended()
-            )  # TR-069a6 A.3.2.8, A.4.1.8: not in the session that asked for it
+        if transfer.delay or transfer.windows:  # TR-069a6 A.3.2.8, A.4.1.8: not in the session that asked
+            await self._around.session.ended()
         installer = self._around.types.installer(transfer.file_type)
         left = transfer.time_left(self._clock())
         if left <= 0:
