@@ -1,4 +1,8 @@
-"""File transfers, row by row of CWMP.md section 14: the whole service against real servers."""
+"""File transfers, row by row of CWMP.md section 14: the whole service against real servers.
+
+Type 1, firmware, is in `test_firmware_service` and, cut off at every step, in `test_firmware_cut_off`; the windows of
+14.3 are in `test_time_windows` (without I/O) and `test_firmware_time` (on a clock that jumps).
+"""
 
 from __future__ import annotations
 
