@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,9 @@ from tests.cli.test_cli import Result
 from tests.conftest import StartService
 
 from cwmp.cli.diag import TESTS
+from cwmp.cli.live import line
 from cwmp.diagnostics import service
-from ubuskit.client import Client
+from ubuskit.client import Client, Method, Request
 
 Diag = Callable[..., Awaitable[Result]]
 
@@ -133,3 +136,56 @@ async def test_interrupted_it_gives_up(diag: Diag, bus: Path, client: Client, nu
         await process.wait()
         while (await client.call("cwmp.diagnostics", "status"))["running"]:
             await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize(
+    ("told", "shows"),
+    [
+        ({"type": "IPPing", "done": 5, "total": 10}, "[############------------] 5 of 10"),
+        ({"type": "TraceRoute", "done": 3, "total": 0}, "3 hops"),
+        (
+            {"type": "DownloadDiagnostics", "done": 2_500_000, "total": 0, "rate": 1_250_000},
+            "2.5 MB, 10.0 Mbit/s",
+        ),
+        (
+            {"type": "UploadDiagnostics", "done": 1_000_000, "total": 1_000_000},
+            "[########################] 1.0 MB",
+        ),
+    ],
+)
+def test_how_far_it_is(told: dict[str, Any], shows: str) -> None:
+    assert line(told) == shows
+
+
+async def test_how_far_it_is_on_a_terminal(bus: Path, client: Client) -> None:
+    ours, theirs = pty.openpty()
+    seen, drawn = trio.Event(), b""
+    results = {"IPAddressUsed": "192.0.2.1", "SuccessCount": "0", "FailureCount": "6"}
+
+    async def run(_: Request) -> Mapping[str, Any]:
+        while not seen.is_set():  # until the command listens, and shows it
+            await client.send("cwmp.diagnostics.progress", {"type": "IPPing", "done": 3, "total": 6})
+            with trio.move_on_after(0.05):
+                await seen.wait()
+        return {"state": "Complete", "results": results}
+
+    async def look() -> None:
+        nonlocal drawn
+        while b"3 of 6" not in drawn:
+            drawn += await trio.to_thread.run_sync(os.read, ours, 65536, abandon_on_cancel=True)
+        seen.set()
+
+    await client.add_object("cwmp.diagnostics", {"run": Method(run, {"type": str, "args": dict})})
+    command = [sys.executable, "-m", "cwmp.cli", "--bus", str(bus), "diag", "ping", "192.0.2.1"]
+    try:
+        with trio.fail_after(30):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(look)
+                done = await trio.run_process(command, capture_stdout=True, stderr=theirs)
+        drawn += os.read(ours, 65536)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.stdout == b"192.0.2.1: 6 sent, 0 answered, 6 lost\n"
+    assert b"\r\x1b[K[############------------] 3 of 6" in drawn
+    assert drawn.endswith(b"\r\x1b[K")  # nothing of it stays

@@ -1,6 +1,7 @@
 """`cwmp diag`: a test now, for whoever asks; cwmp.diagnostics ``run{type, args}`` ``{state, results, why}``.
 
-The data model and the ACS see nothing of it. Interrupted, it has the service give the test up.
+The data model and the ACS see nothing of it. On a terminal a line shows how far it is (`live`). Interrupted, it has
+the service give the test up.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from cwmp.cli.bus import Bus, Reply, Unreachable
+from cwmp.cli.live import shown
 from cwmp.contract.faults import Fault
 from ubuskit.blocking import BlockingClient
 from ubuskit.errors import UbusError
@@ -39,7 +41,8 @@ def diag(bus: Bus, options: argparse.Namespace) -> tuple[Reply, Iterator[str]]:
         if value:
             inputs[name] = value
     try:
-        reply = bus.call(DIAGNOSTICS, "run", {"type": test.type, "args": inputs})
+        with shown(options.bus, test.type):
+            reply = bus.call(DIAGNOSTICS, "run", {"type": test.type, "args": inputs})
     except KeyboardInterrupt:
         with suppress(Fault, Unreachable, UbusError), BlockingClient(options.bus) as other:
             Bus(other, 5.0).call(DIAGNOSTICS, "cancel", {"type": test.type})
