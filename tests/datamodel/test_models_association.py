@@ -116,6 +116,19 @@ def test_a_gateway_is_kept_until_a_server_says_nothing(known: tuple[Associations
     assert associations.own() == {}
 
 
+def test_what_dnsmasq_really_sends(known: tuple[Associations, list[None]]) -> None:
+    """Taken from udhcpc: dnsmasq 2.90 has the sub-options the other way round."""
+    associations, _ = known
+    sent = "00000de91906094c6162526f75746572050447572d310406303230303545"
+    associations.heard_dhcp({"interface": "wan", "family": 4, "opt125": sent})
+    assert associations.own() == {
+        f"{GATEWAY}ManufacturerOUI": "02005E",
+        f"{GATEWAY}SerialNumber": "GW-1",
+        f"{GATEWAY}ProductClass": "LabRouter",
+        f"{GATEWAY}interface": "wan",
+    }
+
+
 @pytest.mark.parametrize(
     "opt125",
     [

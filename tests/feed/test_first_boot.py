@@ -275,6 +275,40 @@ def test_a_vendor_id_stays(router: Router) -> None:
     assert router.uci("network").sections["wan"].options["vendorid"] == "mine"
 
 
+DHCP = """
+config dnsmasq
+	option domain 'lan'
+	list dhcp_option '6,192.0.2.1'
+
+config dhcp 'lan'
+	option interface 'lan'
+"""
+
+
+def test_devices_in_the_lan_are_told_who_their_gateway_is(router: Router) -> None:
+    router.write("dhcp", DHCP)
+    (router.root / "etc/board.json").write_text(json.dumps(BOARD))
+    router.boot()
+    dnsmasq = next(s for s in router.uci("dhcp").sections.values() if s.type == "dnsmasq")
+    assert dnsmasq.options["dhcp_option"] == [
+        "6,192.0.2.1",
+        "cpewan-id,vi-encap:3561,4,001122",
+        "cpewan-id,vi-encap:3561,5,001122ABCDEF",
+        "cpewan-id,vi-encap:3561,6,archer-c7-v2",
+    ]
+    before = router.text()
+    router.boot()
+    assert router.text() == before
+
+
+@pytest.mark.parametrize("dhcp", [DHCP, "config dnsmasq 'x", ""])
+def test_without_an_identity_there_is_nothing_to_tell(router: Router, dhcp: str) -> None:
+    router.write("dhcp", dhcp)
+    router.boot()
+    assert router.text()["dhcp"] == dhcp
+    assert router.uci("network").sections["wan"].options["reqopts"] == "43"
+
+
 @pytest.mark.parametrize("text", ["config cwmp 'cw", "\0\0", "config"])
 def test_a_damaged_file_is_left_alone(router: Router, text: str) -> None:
     router.write("cwmp", text)

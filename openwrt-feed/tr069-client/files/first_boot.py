@@ -6,6 +6,7 @@ In this order; an option that has a value keeps it, so whatever comes first wins
    Those stay as they are. ``/etc/cwmp/migration`` then says, by name, what became of every option.
 2. The device's identity, from ``/etc/board.json`` and the device tree.
 3. Where there is no URL yet: have the DHCP clients of the WAN ask for the ACS's (TR-069a6 3.1).
+4. Have dnsmasq tell devices in the LAN that name themselves to it who their gateway is (TR-069a6 Annex F).
 
 All of it is one transaction, and running it again changes nothing. Secrets appear in no message.
 """
@@ -13,7 +14,9 @@ All of it is one transaction, and running it again changes nothing. Secrets appe
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -25,6 +28,9 @@ from cwmp.runtime.config import OPTIONS
 from ubuskit.uci import Add, Change, Package, PackageNotFound, Section, Set, Uci, UciError
 
 VENDOR_CLASS = "dslforum.org"
+_TAG = "cpewan-id,"
+_ENTERPRISE = 3561
+_PLAIN = re.compile(r"[A-Za-z0-9._-]+")  # dnsmasq's init script splits the list at spaces
 _EASYCWMP_LEVELS = {"0": "error", "1": "error", "2": "warning", "3": "info", "4": "debug"}
 _ICWMP_LEVELS = {"DEBUG": "debug", "INFO": "info", "NOTICE": "info", "WARNING": "warning"}
 
@@ -203,6 +209,9 @@ def plan(uci: Uci, root: Path) -> tuple[dict[str, list[Change]], list[str]]:
     if network and not (draft.present.get("acs_url") or draft.options.get("acs_url")):
         wan = str(draft.present.get("interface") or draft.options.get("interface") or "wan")
         changes["network"] = _ask_dhcp(network, wan)
+    with contextlib.suppress(UciError):  # not for us to mend
+        if dhcp := _load(uci, "dhcp"):
+            changes["dhcp"] = _answer_devices(dhcp, {**draft.options, **draft.present})
     return {package: made for package, made in changes.items() if made}, draft.report
 
 
@@ -264,6 +273,21 @@ def _ask_dhcp(network: Package, wan: str) -> list[Change]:
             changes.append(Set(section.name, "reqopts", " ".join([*asked, code])))  # netifd takes no list
         if code == "43" and not section.options.get("vendorid"):
             changes.append(Set(section.name, "vendorid", VENDOR_CLASS))
+    return changes
+
+
+def _answer_devices(dhcp: Package, identity: Mapping[str, Any]) -> list[Change]:
+    """Sub-options 4 to 6 of option 125, which dnsmasq sends to whom it gave the tag ``cpewan-id`` for option 125."""
+    said = [str(identity.get(name, "")) for name in ("manufacturer_oui", "serial_number", "product_class")]
+    if not all(_PLAIN.fullmatch(text) for text in said[:2]):
+        return []
+    new = [f"{_TAG}vi-encap:{_ENTERPRISE},{4 + n},{t}" for n, t in enumerate(said) if _PLAIN.fullmatch(t)]
+    changes: list[Change] = []
+    for section in dhcp.sections.values():
+        options = section.options.get("dhcp_option", [])
+        options = options.split() if isinstance(options, str) else list(options)
+        if section.type == "dnsmasq" and not any(option.startswith(_TAG) for option in options):
+            changes.append(Set(section.name, "dhcp_option", [*options, *new]))
     return changes
 
 
