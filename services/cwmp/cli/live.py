@@ -26,14 +26,15 @@ def shown(path: str, test: str) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    over = threading.Event()
+    over, pen = threading.Event(), threading.Lock()
     # Not a thread to wait for: it hears events until the process ends.
-    threading.Thread(target=_follow, args=(path, test, over), daemon=True).start()
+    threading.Thread(target=_follow, args=(path, test, over, pen), daemon=True).start()
     try:
         yield
     finally:
-        over.set()
-        _draw("")
+        with pen:
+            over.set()
+            _draw("")
 
 
 def line(told: Mapping[str, Any]) -> str:
@@ -51,13 +52,14 @@ def line(told: Mapping[str, Any]) -> str:
     return f"[{filled:-<{_BAR}}] {text}{speed}"
 
 
-def _follow(path: str, test: str, over: threading.Event) -> None:
+def _follow(path: str, test: str, over: threading.Event, pen: threading.Lock) -> None:
     with suppress(UbusError, OSError), BlockingClient(path, backend="socket") as client:
         for _, told in client.events(EVENT):
-            if over.is_set():
-                return
-            if told.get("type") == test:
-                _draw(line(told))
+            with pen:
+                if over.is_set():
+                    return
+                if told.get("type") == test:
+                    _draw(line(told))
 
 
 def _draw(text: str) -> None:
