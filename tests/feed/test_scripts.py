@@ -19,7 +19,9 @@ _EXCEPT = "SC3043,SC2034,SC2154,SC2317,SC2329"
 
 
 def test_they_are_found() -> None:
-    assert {"cwmpd.init", "cwmp.defaults", "udhcpc.user", "odhcp6c.user", "dhcp.hotplug"} <= {path.name for path in SCRIPTS}
+    assert {"cwmpd.init", "cwmp.defaults", "udhcpc.user", "odhcp6c.user", "dhcp.hotplug"} <= {
+        path.name for path in SCRIPTS
+    }
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
