@@ -42,6 +42,7 @@ ALLOWED = [
     *("send:cwmp.session.state", "send:cwmp.diagnostics.finished"),
     "call:network.interface.wan.status",
     "call:network.interface.wan.renew",
+    *("call:network.wireless.status", "call:iwinfo.scan"),
 ]
 REFUSED = [
     *("publish:cwmp.datamodel", "publish:cwmp.firmware", "publish:system", "publish:network.interface.wan"),
@@ -50,6 +51,7 @@ REFUSED = [
     *("send:cwmp.datamodel.changed", "send:cwmp.firmware.transfer", "send:cwmp.firmware.ready"),
     *("send:cwmp.dhcp", "send:service.event"),
     *("call:system.reboot", "call:network.interface.wan.down", "call:cwmp.datamodel.status"),
+    "call:network.wireless.down",
 ]
 
 
@@ -101,6 +103,8 @@ async def test_three_users(
         async with bus(kind, open_dir, nursery, account.pw_name) as socket, open_client(str(socket)) as root:
             for name, methods in {
                 "network.interface.wan": ("status", "renew", "down"),
+                "network.wireless": ("status", "down"),
+                "iwinfo": ("scan",),
                 "system": ("reboot",),
                 "cwmp.datamodel": ("status",),
             }.items():
