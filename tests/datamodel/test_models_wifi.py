@@ -135,3 +135,49 @@ async def test_wps_and_wep(router: Router, acs: Acs) -> None:
     await acs.set("k", **{f"{point}Security.WEPKey": "0123456789"})
     assert "option key1 '0123456789'" in router.uci("wireless")
     assert (await acs.get(f"{point}Security.WEPKey"))[f"{point}Security.WEPKey"] == ""
+
+
+@pytest.mark.parametrize(
+    ("packages", "modes", "methods"),
+    [
+        ((), 11, "PushButton"),
+        (("hostapd-common", "wpad-basic-mbedtls"), 7, ""),
+        (("wpad-mini",), 4, ""),
+        (("hostapd-common", "wpad-openssl"), 11, "PushButton"),
+    ],
+)
+async def test_what_hostapd_can_is_said_by_its_package(
+    router: Router, acs: Acs, packages: tuple[str, ...], modes: int, methods: str
+) -> None:
+    point = "Device.WiFi.AccessPoint.1."
+    for package in packages:
+        router.write(f"/usr/lib/opkg/info/{package}.control", f"Package: {package}\n")
+    values = await acs.get(point)
+    assert len(values[f"{point}Security.ModesSupported"].split(",")) == modes
+    assert values[f"{point}WPS.ConfigMethodsSupported"] == methods
+
+
+async def test_the_package_of_apk(router: Router, acs: Acs) -> None:
+    router.write("/lib/apk/db/installed", "C:x\nP:hostapd-common\nV:1\n\nP:wpad-basic-mbedtls\nV:2\n")
+    name = "Device.WiFi.AccessPoint.1.Security.ModesSupported"
+    assert "Enterprise" not in (await acs.get(name))[name]
+
+
+async def test_whether_an_access_point_is_on_the_air(router: Router, acs: Acs) -> None:
+    name = "Device.WiFi.AccessPoint.1.Status"
+    assert (await acs.get(name))[name] == "Enabled"
+    router.replies["network.wireless", "status"] = {"radio0": {"up": True, "interfaces": []}}
+    assert (await acs.get(name))[name] == "Error"
+    router.replies["network.wireless", "status"] = {
+        "radio0": {"up": False, "disabled": True, "interfaces": []}
+    }
+    assert (await acs.get(name))[name] == "Disabled"
+    router.set_uci("wireless", CONFIG["wireless"].replace("option device 'radio0'", "option device 'radio7'"))
+    assert (await acs.get(name))[name] == "Error_Misconfigured"
+
+
+async def test_a_radio_that_is_a_station(router: Router, acs: Acs) -> None:
+    assert (await acs.get(f"{RADIO}Upstream"))[f"{RADIO}Upstream"] == "false"
+    station = "\nconfig wifi-iface 'up'\n\toption device 'radio0'\n\toption mode 'sta'\n"
+    router.set_uci("wireless", CONFIG["wireless"] + station)
+    assert (await acs.get(f"{RADIO}Upstream"))[f"{RADIO}Upstream"] == "true"

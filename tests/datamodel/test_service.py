@@ -270,6 +270,7 @@ async def test_p21_names_of_the_next_level(acs: Acs) -> None:
         "Device.WiFi.Radio.": False,
         "Device.WiFi.SSID.": True,
         "Device.WiFi.AccessPoint.": True,
+        "Device.WiFi.NeighboringWiFiDiagnostic.": False,
     }
     assert await acs.names("Device.IP.Interface.", True) == {
         f"Device.IP.Interface.{n}.": True for n in (1, 2, 3)

@@ -217,6 +217,13 @@ def _write_spectrum(row: Row, text: str, staging: Staging) -> None:
     set_option(row, "wireless", "doth", "" if text == "true" else "0", staging)
 
 
+def _read_upstream(row: Row) -> bool:
+    """Whether it is a station of somebody else's network."""
+    interfaces = row.view.snapshot.package("wireless").of_type("wifi-iface")
+    mine = [i.options for i in interfaces if i.options.get("device") == row.key]
+    return any(options.get("mode") == "sta" and options.get("disabled") != "1" for options in mine)
+
+
 def _counter(name: str) -> Computed:
     """The sum over the radio's interfaces: the kernel counts none for the radio itself."""
 
@@ -229,6 +236,7 @@ def _counter(name: str) -> Computed:
     return Computed(read, None, _STATUS, _DEVICES)
 
 
+upstream = Computed(_read_upstream, None, _WIRELESS)
 max_bit_rate = Computed(_max_bit_rate, None, _BOARD, _WIRELESS)
 supported_bands = Computed(_supported_bands, None, _BOARD, _WIRELESS)
 band = Computed(lambda row: _BANDS.get(option(row, "band")), _write_band, _WIRELESS, prepare=_supported_bands)
