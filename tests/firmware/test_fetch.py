@@ -423,6 +423,22 @@ async def test_digest(server: FileServer, target: Path) -> None:
     assert target.read_bytes() == IMAGE
 
 
+async def test_a_realm_that_is_not_ascii(server: FileServer, target: Path) -> None:
+    challenge = 'WWW-Authenticate: Digest realm="d\xe4t\xe4", nonce="n", qop="auth"\r\n'
+
+    @server.route("/protected")
+    async def _(exchange: Exchange) -> None:
+        if exchange.headers.get("authorization", "").startswith("Digest "):
+            await exchange.answer(200, IMAGE)
+        else:
+            head = f"HTTP/1.1 401 No\r\n{challenge}Content-Length: 0\r\n\r\n"
+            await exchange.raw(head.encode("latin-1"))
+            await exchange.abort()
+
+    await fetch(Place(server.url("/protected"), "user", "secret"), target, means())
+    assert target.read_bytes() == IMAGE
+
+
 async def test_a_connection_that_is_closed_after_the_challenge_unannounced(
     server: FileServer, target: Path
 ) -> None:

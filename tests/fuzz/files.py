@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import tarfile
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -10,8 +13,10 @@ from pathlib import Path
 
 from tests.fuzz.engine import Target
 
+from cwmp.contract import Fault
 from cwmp.datamodel.loader import load_files
 from cwmp.firmware import archive, image
+from cwmp.firmware.modules import apk, opkg
 from cwmp.runtime import config
 from ubuskit.uci import Uci, UciError
 
@@ -86,6 +91,31 @@ def backup(data: bytes) -> None:
         archive.copy_backup(top / "copy.tar.gz", top / "again.tar.gz", "etc/cwmp")
 
     _unpacked(data, copy)
+
+
+def package(data: bytes) -> None:
+    """What opkg is to install, as it came, and as the control archive in a package that is whole."""
+    with _directory() as top:
+        for content in (data, _ipk(data)):
+            (top / "package").write_bytes(content)
+            try:
+                found = opkg._control(top / "package")
+            except Fault as fault:
+                assert len(fault.text) < 400
+            else:
+                assert all(isinstance(value, str) for value in found.values())
+        text = data.decode("utf-8", "replace")
+        assert all(entry for entry in opkg.paragraphs(text))
+        assert all("P" in fields for fields, _ in apk._database(text))
+
+
+def _ipk(control: bytes) -> bytes:
+    inner, outer = gzip.compress(control, 1, mtime=0), io.BytesIO()
+    with tarfile.open(fileobj=outer, mode="w:gz", compresslevel=1) as archive:
+        member = tarfile.TarInfo("./control.tar.gz")
+        member.size = len(inner)
+        archive.addfile(member, io.BytesIO(inner))
+    return outer.getvalue()
 
 
 def _unpacked(data: bytes, use: Callable[[Path, Path], None]) -> None:
@@ -184,4 +214,9 @@ FILES = (
     Target("image", metadata, _IMAGE),
     Target("web_content", content, _TAR),
     Target("backup", backup, _TAR),
+    Target(
+        "package",
+        package,
+        (*_TAR, b"./control", b"Package: ", b"Version: ", b"\n\n", b" ", b"P:", b"F:", b"R:"),
+    ),
 )

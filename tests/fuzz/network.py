@@ -13,6 +13,7 @@ from tests.fuzz.engine import Target
 
 from cwmp.runtime.dial import DialError, Dialler, Line, Step
 from cwmp.runtime.digest import Authenticator, Credentials, parse_challenges
+from cwmp.runtime.proxy import Proxy, ProxyError, Tunnel
 from cwmp.runtime.url import Url
 from cwmp.session import discovery, redaction, soap, stun, udp_request
 from cwmp.session.auth import Guard, Verdict
@@ -189,6 +190,20 @@ async def _said(port: int, data: bytes) -> bytes:
     return reply
 
 
+def proxy(data: bytes) -> None:
+    """What a proxy answers to CONNECT: a tunnel, a question, or a sentence without the password."""
+    tunnel = Tunnel(Proxy(Url.parse(f"http://cpe:{SECRET}@192.0.2.1:3128/")), "acs.example.com", 443)
+    assert SECRET.encode() not in tunnel.ask()
+    try:
+        for piece in (*_pieces(data), b""):
+            assert SECRET.encode() not in tunnel.received(piece)
+            if tunnel.open or tunnel.elsewhere:
+                return
+    except ProxyError as error:
+        assert SECRET not in str(error)
+        assert len(str(error)) < 600
+
+
 def stun_message(data: bytes) -> None:
     try:
         found = stun.decode(data)
@@ -358,6 +373,7 @@ NETWORK = (
         (b"http://", b"https://", b"@", b":", b"[::1]", b"%", b"/", b"?", b"#", b"\\", b" ", b"xn--"),
     ),
     Target("http_response", http_response, (*_HTTP, *_DIGEST)),
+    Target("proxy", proxy, (*_HTTP, *_DIGEST, b"HTTP/1.1 407 x", b"Proxy-Authenticate: ")),
     Target("http_request", http_request, (*_HTTP, *_DIGEST)),
     Target(
         "stun", stun_message, (b"\x00\x08\x00\x14", b"\x80\x28", b"\x01\x01", b"\x00\x09\x00\x04", b"\0\0")

@@ -210,7 +210,7 @@ def http(
         try:
             answer = _post(url, sock, connection, auth, proxy)
         except h11.RemoteProtocolError as error:
-            raise Stop("http", f"the ACS does not speak HTTP: {error}", _NO_HTTP) from None
+            raise Stop("http", f"the ACS does not speak HTTP: {error!s:.200}", _NO_HTTP) from None
         except OSError as error:
             if asked:  # on the connection of the challenge; it is answered on the next as well
                 yield _CLOSED

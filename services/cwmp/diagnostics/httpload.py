@@ -178,7 +178,7 @@ async def _response(
         try:
             event = conn.next_event()
         except h11.RemoteProtocolError as error:
-            raise Failed(state, f"the server does not speak HTTP: {error}") from None
+            raise Failed(state, f"the server does not speak HTTP: {error!s:.200}") from None
         if isinstance(event, h11.Response):
             return event
         if event is h11.NEED_DATA:

@@ -175,16 +175,9 @@ class Connection:
         """
         target = self.target(url)
         extent = [("Content-Length", str(body.size)), ("Expect", "100-continue")] if body is not None else []
-        head = h11.Request(
-            method=method,
-            target=target,
-            headers=[
-                ("Host", url.authority),
-                *headers,
-                *extent,
-                *self._line.proxy_headers(method, target),
-            ],
-        )
+        fields = [("Host", url.authority), *headers, *extent, *self._line.proxy_headers(method, target)]
+        encoded = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in fields]
+        head = h11.Request(method=method, target=target, headers=encoded)
         try:
             early = await self._send_head(head, url, expects=body is not None)
             if early is None and body is not None:

@@ -115,7 +115,8 @@ class Tunnel:
     def ask(self) -> bytes:
         """The request."""
         headers = [("Host", self._target), *self._proxy.headers("CONNECT", self._target)]
-        request = h11.Request(method="CONNECT", target=self._target, headers=headers)
+        encoded = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers]
+        request = h11.Request(method="CONNECT", target=self._target, headers=encoded)
         return (self._http.send(request) or b"") + (self._http.send(h11.EndOfMessage()) or b"")
 
     def received(self, data: bytes) -> bytes:
@@ -138,7 +139,7 @@ class Tunnel:
                 elif not isinstance(event, h11.InformationalResponse) and self._response is not None:
                     return self._answered(self._response)  # the end of the message, or the tunnel's beginning
         except h11.RemoteProtocolError as error:
-            raise ProxyError(f"it does not speak HTTP: {error}") from None
+            raise ProxyError(f"it does not speak HTTP: {error!s:.200}") from None
         return b""
 
     def _answered(self, response: h11.Response) -> bytes:
