@@ -103,7 +103,7 @@ class Catalog:
             if known.place not in there and known.place not in ours:
                 catalog = catalog.removed(*known.place)
                 noticed.append(Noticed("Uninstall", known, None))
-        return catalog._with_execution_units(inventory), noticed if self.begun else []
+        return catalog.with_execution_units(inventory), noticed if self.begun else []
 
     def installed(self, unit: Unit, uuid: str, url: str, now: float) -> Catalog:
         """With `unit`, which is there now; known before or not."""
@@ -164,7 +164,8 @@ class Catalog:
         number = self.next.get(table, 1)
         return number, {**self.next, table: number + 1}
 
-    def _with_execution_units(self, inventory: Inventory) -> Catalog:
+    def with_execution_units(self, inventory: Inventory) -> Catalog:
+        """With a number for each execution unit that is there, and nothing of those that are not."""
         there = [e.key for u in inventory.units for e in u.execution_units]
         catalog = dataclasses.replace(
             self,

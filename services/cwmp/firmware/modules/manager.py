@@ -18,7 +18,7 @@ from cwmp.firmware.modules import catalog as catalogs
 from cwmp.firmware.modules import changes as records
 from cwmp.firmware.modules import parameters
 from cwmp.firmware.modules.backend import Backend, Bring
-from cwmp.firmware.modules.catalog import Noticed
+from cwmp.firmware.modules.catalog import Catalog, Noticed
 from cwmp.firmware.modules.changes import Change, Phase, Task
 from cwmp.firmware.modules.results import outcome
 from cwmp.firmware.modules.selection import shown
@@ -208,7 +208,7 @@ class Manager:
     async def _tell(self, change_id: str) -> None:
         await self._runtime.peers.tell(DU_CHANGED, ChangeId(change_id))
 
-    async def _noticed(self, noticed: Sequence[Noticed]) -> None:
+    def _noticed(self, catalog: Catalog, noticed: Sequence[Noticed]) -> None:
         """Somebody else has changed something: the ACS hears of what its policy asks for."""
         for one in noticed:
             self._log.info("%s of %s was not ours", one.operation, one.known.name)
@@ -221,7 +221,7 @@ class Manager:
         results = [
             outcome(
                 n.operation,
-                store.catalog,
+                catalog,
                 n.known,
                 n.unit,
                 "Installed" if n.unit else "Uninstalled",
@@ -237,7 +237,7 @@ class Manager:
         except Fault as fault:
             self._log.error("the ACS will not hear of it: %s", fault.text)
         else:
-            await self._tell(change.id)
+            self._runtime.nursery.start_soon(self._tell, change.id)
 
 
 def _described(task: Task) -> dict[str, Any]:

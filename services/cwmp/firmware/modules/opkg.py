@@ -69,7 +69,7 @@ class Manager(packages.PackageManager):
             yield unit, files
 
     async def examine(self, file: Path) -> Mapping[str, Any]:
-        control = await trio.to_thread.run_sync(_control, file)
+        control = await trio.to_thread.run_sync(examine, file)
         size = control.get("Installed-Size", "0")
         return {
             "name": control.get("Package", ""),
@@ -133,7 +133,7 @@ def paragraphs(text: str) -> Iterator[dict[str, str]]:
             entry.setdefault(name, value.strip())
 
 
-def _control(file: Path) -> dict[str, str]:
+def examine(file: Path) -> dict[str, str]:
     """The control file of a package."""
     import tarfile  # noqa: PLC0415  # large for a service that seldom needs it
     import zlib  # noqa: PLC0415

@@ -60,14 +60,14 @@ class Store:
 class Surroundings:
     """What the worker needs beside the backend. `session_ended` returns once no session is open, `going_down` is
     held by whoever takes the system down, `bring` fetches a package for as long as it is needed, `told` hears of
-    each change that is done, `noticed` of what others have done."""
+    each change that is done, `noticed` of what others have done, before that is on flash."""
 
     clock: Callable[[], Now]
     session_ended: Callable[[], Awaitable[None]]
     going_down: trio.Lock
     bring: Callable[[], AbstractAsyncContextManager[Bring]]
     told: Callable[[str], Awaitable[None]]
-    noticed: Callable[[Sequence[Noticed]], Awaitable[None]]
+    noticed: Callable[[Catalog, Sequence[Noticed]], None]
     log: logging.Logger
 
 
@@ -88,19 +88,26 @@ class Worker:
 
     async def see(self) -> Inventory:
         """What is there now; who else has changed it is noticed. Raises Fault, OSError."""
-        inventory = await self._backend.inventory() if self._backend is not None else Inventory()
-        ours = {
-            (a.environment, a.key)
-            for change in self._store.changes.changes
-            for task in change.tasks
-            if (a := task.applying) is not None
-        }
-        catalog, noticed = self._store.catalog.see(inventory, self._clock().wall, ours)
+        while True:
+            before = self._store.catalog, self._applying()
+            inventory = await self._backend.inventory() if self._backend is not None else Inventory()
+            if before == (self._store.catalog, self._applying()):
+                break  # else we ourselves have changed something while that was read
+        catalog, noticed = self._store.catalog.see(inventory, self._clock().wall, self._applying())
         if noticed:
-            await self._around.noticed(noticed)
+            self._around.noticed(catalog, noticed)
         if catalog != self._store.catalog:
             self._store.know(catalog)
         return inventory
+
+    def _applying(self) -> set[tuple[str, str]]:
+        """The places where we are changing something."""
+        return {
+            (task.applying.environment, task.applying.key)
+            for change in self._store.changes.changes
+            for task in change.tasks
+            if task.applying is not None
+        }
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -271,7 +278,7 @@ class Worker:
             catalog = store.catalog.installed(unit, applied.uuid, applied.url, now)
         else:
             catalog = store.catalog.updated(unit, applied.url, now)
-        store.know(catalog.see(inventory, now)[0])
+        store.know(catalog.with_execution_units(inventory))
         return outcome(
             kind,
             store.catalog,
