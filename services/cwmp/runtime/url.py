@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
+_MAX_HOST = 253
 _TARGET_SAFE = "/%:=&?~+!$,;'@()*[]|"
 
 
@@ -48,6 +49,8 @@ class Url:
         secure = parts.scheme.lower() == "https"
         if not parts.hostname:
             raise ValueError("the URL has no host")
+        if len(parts.hostname) > _MAX_HOST:
+            raise ValueError("the URL's host is no host name")
         try:
             host = (
                 parts.hostname.encode("idna").decode("ascii") if ":" not in parts.hostname else parts.hostname
