@@ -36,7 +36,8 @@ async def fault_of(awaitable: Awaitable[object]) -> int:
 
 async def test_defaults(acs: Acs) -> None:
     found = await acs.attributes("")
-    active = {VERSION, "Device.DeviceInfo.ProvisioningCode", CONNECTION_REQUEST_URL}
+    gateway = {f"Device.GatewayInfo.{name}" for name in ("ManufacturerOUI", "ProductClass", "SerialNumber")}
+    active = {VERSION, "Device.DeviceInfo.ProvisioningCode", CONNECTION_REQUEST_URL, *gateway}
     assert {name for name, (notification, _) in found.items() if notification} == active
     assert {notification for notification, _ in found.values()} == {0, 2}
     assert {access for _, access in found.values()} == {"Subscriber"}

@@ -39,11 +39,11 @@ def _hosts(row: Row) -> list[str]:
 
 def _of_gateway(name: str) -> Computed:
     def read(row: Row) -> str | None:
-        """While the interface that it came by is up."""
-        interface = netifd.interfaces(row).get(row.view.own.get(INTERFACE, ""), {})
-        return row.view.own.get(f"{GATEWAY}{name}") if interface.get("up") else None
+        """While the interface that it came by is up. Nobody is asked where there is no gateway: it is watched."""
+        value, interface = row.view.own.get(f"{GATEWAY}{name}"), row.view.own.get(INTERFACE, "")
+        return value if value and netifd.interfaces(row).get(interface, {}).get("up") else None
 
-    return Computed(read, None, netifd.DUMP)
+    return Computed(read)
 
 
 devices = ComputedRows(_find, _DEVICES)
