@@ -204,3 +204,12 @@ class Sections(RuleBasedStateMachine):
 
 TestSections = Sections.TestCase
 TestSections.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+
+
+def test_a_row_that_moved_is_put_back_under_its_key() -> None:
+    instances = Instances()
+    (entry,) = instances.number("T.", [Candidate("old")])
+    kept = instances.below("T.", entry.number)
+    instances.rename(entry, "T.", Candidate("new"))
+    instances.put_back(kept)
+    assert [e.number for e in instances.number("T.", [Candidate("old"), Candidate("new")])] == [1, 2]

@@ -131,7 +131,8 @@ class Instances:
         ]
 
     def put_back(self, rows: Iterable[Any]) -> None:
-        """Have rows again that `below` gave, where nobody has their number or key now. What is none is ignored."""
+        """Have rows again that `below` gave, where nobody has their key now; one that is there under another key
+        is under this one again. What is none is ignored."""
         for item in rows:
             try:
                 path, (number, key, anonymous, marks, alias) = item
@@ -139,7 +140,11 @@ class Instances:
             except (TypeError, ValueError):
                 continue
             table = self._tables.setdefault(str(path), _Table(1, {}, {}))
-            if entry.number in table.entries or (not entry.anonymous and entry.key in table.by_key):
+            if not entry.anonymous and entry.key in table.by_key:
+                continue
+            if (moved := table.entries.get(entry.number)) is not None:
+                if not entry.anonymous:
+                    self._rename(table, moved, Candidate(entry.key))
                 continue
             table.entries[entry.number] = entry
             table.next = max(table.next, entry.number + 1)

@@ -9,7 +9,8 @@ connection, and from there holds every package but those of the client itself.
 
     key, key_after   ParameterKey before and after
     sections         [package, name, type, anonymous, options before or null, options after or null]
-    rows             instance numbers (`Instances.below`) and attributes that went with deleted rows
+    rows             instance numbers (`Instances.below`) and attributes that went with deleted rows, or what rows
+                     were that are under another key now
 """
 
 from __future__ import annotations

@@ -420,7 +420,7 @@ class Writer:
                 if packages := self._followers.guarded(staging.packages):
                     touched = [t for t in staging.touched() if t.package in packages]
                     journal.undo.add(touched, journal.parameter_key, parameter_key)
-                    journal.undo.rows += removed
+                    journal.undo.rows += [*removed, *_moved(staging)]
                 journal.parameter_key = parameter_key
                 self._watch.noted(by_acs)  # who made a change needs no notification of it
             if deleted:
@@ -453,7 +453,7 @@ class Writer:
         def note() -> dict[str, int]:
             if journal.parameter_key == undo.key_after:
                 journal.parameter_key = undo.key
-            for instances, attributes in undo.rows:
+            for instances, attributes in reversed(undo.rows):
                 journal.instances.put_back(instances)
                 journal.attributes.put_back(attributes)
             undo.clear()
@@ -535,6 +535,14 @@ def _without_alias(target: Target) -> tuple[Target, str]:
         if isinstance(last, int)
         else (Target(target.path, target.node, target.numbers[:-1], table=True), last)
     )
+
+
+def _moved(staging: Staging) -> list[Any]:
+    """The rows that are to be under another key, as they are now; in the form of rows that were deleted."""
+    return [
+        [[[table, [entry.number, entry.key, int(entry.anonymous), entry.marks, entry.alias]]], {}]
+        for entry, table, _ in staging.renames.values()
+    ]
 
 
 def _refuse_taken(name: str, alias: str, rows: Iterable[Row]) -> None:
