@@ -235,7 +235,7 @@ async def test_our_own_configuration_is_told_as_a_fact(acs: Acs, router: Router)
     assert await acs.set_all({name: "60"}, "k") == 0
     with trio.fail_after(5):
         await got.wait()
-    assert heard == [dm.Changed(["cwmp"], [name], "acs")]
+    assert heard == [dm.Changed(["cwmp"], [name], "acs", ["60"])]
     assert router.told == []
 
 

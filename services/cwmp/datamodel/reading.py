@@ -103,19 +103,21 @@ class Reader:
                 needs |= target.node.needs() | _mounted(target)
             elif not target.parameter.hidden:
                 needs |= target.parameter.source.needs
-        view, chosen = await self.look(
-            needs,
-            lambda v: [
-                (row, parameters, settled(called, row))
-                for t in targets
-                for called in (naming(t, v.own),)
-                for row, parameters in _choose(v, t)
-            ],
-        )
-        for row, parameters, _ in chosen:
-            if isinstance(parameters, tuple):  # an exact name: what it hangs on must work
-                self._require(row, parameters[0])
-        return self._value_pages(view, chosen)
+
+        def visit(view: View) -> list[tuple[Row, Parameter]]:
+            exact = []
+            for target in targets:
+                called = naming(target, view.own)
+                for row, parameters in _choose(view, target):
+                    settled(called, row)
+                    if isinstance(parameters, tuple):
+                        exact.append((row, parameters[0]))
+            return exact
+
+        view, exact = await self.look(needs, visit)
+        for row, parameter in exact:  # what an exact name hangs on must work
+            self._require(row, parameter)
+        return self._value_pages(view, _named(view, targets))
 
     async def parameters(self, targets: Sequence[Target]) -> list[list[NamedParameters]]:
         """What each of `targets` names, without values, and how. Raises Fault as `values`."""
@@ -223,6 +225,14 @@ def _mounted(target: Target) -> set[Need]:
     """What a partial path below a mount needs: all of it in one call."""
     mount = target.node.mount
     return set() if mount is None or not mount.described else {mount.tree_need(target.path)}
+
+
+def _named(view: View, targets: Iterable[Target]) -> Iterator[Named]:
+    """What `targets` name, once more and one after the other: nobody holds all the rows of a large tree."""
+    for target in targets:
+        called = naming(target, view.own)
+        for row, parameters in _choose(view, target, values=False):
+            yield row, parameters, called
 
 
 def _choose(view: View, target: Target, *, values: bool = True) -> Iterator[Chosen]:

@@ -244,13 +244,28 @@ class Row:
     its UCI section and its piece of a reply or file.
     """
 
-    __slots__ = ("_cache", "entry", "item", "key", "object", "parent", "path", "section", "table_row", "view")
+    __slots__ = (
+        "_cache",
+        "_first",
+        "_first_key",
+        "entry",
+        "item",
+        "key",
+        "object",
+        "parent",
+        "path",
+        "section",
+        "table_row",
+        "view",
+    )
 
     def __init__(self, view: View, node: Object, path: str, parent: Row | None) -> None:
         self.view = view
         self.object = node
         self.path = path
         self.parent = parent
+        self._first_key: Any = None
+        self._first: Any = None
         self._cache: dict[Any, Any] | None = None
         if parent is not None:
             self.key: str = parent.key
@@ -262,16 +277,23 @@ class Row:
             self.key, self.entry, self.section, self.item, self.table_row = "", None, None, None, None
 
     def cached(self, key: Any, make: Callable[[Row], Any]) -> Any:
-        """``make(self)``, once."""
-        if self._cache is None:
-            self._cache = {}
-        if key not in self._cache:
-            self._cache[key] = make(self)
-        return self._cache[key]
+        """``make(self)``, once. Most rows keep one thing, for which a dictionary would be large."""
+        if self._first_key is key:
+            return self._first
+        if self._cache is not None and key in self._cache:
+            return self._cache[key]
+        made = make(self)
+        if self._first_key is None:
+            self._first_key, self._first = key, made
+        elif self._cache is None:
+            self._cache = {key: made}
+        else:
+            self._cache[key] = made
+        return made
 
     def forget(self) -> None:
         """Have all that `cached` keeps made anew."""
-        self._cache = None
+        self._first_key = self._first = self._cache = None
 
     def variable(self, name: str) -> str | None:
         """The value of a template's variable."""
@@ -370,7 +392,9 @@ class View:
         path = f"{parent.path}{node.name}."
         found = self._rows.get(path)
         if found is None:
-            found = self._rows[path] = self._make_rows(node, node.rows, parent, path)
+            found = self._make_rows(node, node.rows, parent, path)
+            if found:  # that there are none is quickly found out again, and there may be many such tables
+                self._rows[path] = found
         return found
 
     def _make_rows(self, node: Object, source: RowSource, parent: Row, path: str) -> list[Row]:
