@@ -11,6 +11,7 @@ import pytest
 import trio
 from tests.firmware.fileserver import Exchange, FileServer
 from tests.firmware.surroundings import NEW, Procd, Session, install_sysupgrade
+from tests.firmware.test_firmware_service import left_behind
 from tests.firmware.test_section_14 import tar
 from tests.processes import running
 
@@ -106,7 +107,7 @@ async def test_cut_off(
         assert await session.completed() == []
         assert (await client.call("cwmp.firmware", "status"))["transfers"] == []
         assert procd.flashed == [IMAGE]
-        assert list((paths.run_dir / "firmware").iterdir()) == []
+        assert left_behind(paths) == []
 
 
 # A configuration: installed again where that is not certain, then in use after one reboot
@@ -162,7 +163,7 @@ async def test_a_configuration_that_is_cut_off(
         assert (paths.uci_dir / "network").read_text() == "new\n"
         if restored:
             assert calls.read_text() == "-r\n", "what was done is not done again"
-        assert list((paths.run_dir / "firmware").iterdir()) == []
+        assert left_behind(paths) == []
 
 
 async def test_an_upload_that_is_cut_off_is_sent_again_and_reported_once(

@@ -18,7 +18,7 @@ from cwmp.contract import Empty, Fault
 from cwmp.contract.firmware import DOWNLOAD, REBOOT, UNKNOWN_TIME, Download, Reboot
 from cwmp.firmware.service import serve
 from cwmp.runtime import Paths, Runtime
-from ubuskit.client import Client
+from ubuskit.client import Client, open_client
 
 IMAGE = b"new firmware " * 5000
 
@@ -38,9 +38,10 @@ def start(start_service: StartService, procd: Procd, session: Session) -> Start:
 async def stop(runtime: Runtime) -> None:
     """End the service as SIGTERM does."""
     runtime.nursery.cancel_scope.cancel()
-    with trio.fail_after(5):
-        while runtime.nursery.child_tasks:
-            await trio.lowlevel.checkpoint()
+    async with open_client(str(runtime.paths.bus)) as client:
+        with trio.fail_after(10):
+            while runtime.nursery.child_tasks or await client.lookup("cwmp.firmware"):
+                await trio.lowlevel.checkpoint()
 
 
 async def told(procd: Procd) -> None:
@@ -49,7 +50,8 @@ async def told(procd: Procd) -> None:
 
 
 def left_behind(paths: Paths) -> list[str]:
-    return [p.name for p in (paths.run_dir / "firmware").iterdir()]
+    """Files of transfers; the directory itself is made anew when the service starts."""
+    return [p.name for p in (paths.run_dir / "firmware").glob("*")]
 
 
 async def test_p30_a_firmware_download_from_the_request_to_the_confirmation(
