@@ -143,14 +143,7 @@ def examine(file: Path) -> dict[str, str]:
             inner = _member(package, "control.tar.gz")
             with tarfile.open(fileobj=inner, mode="r|gz") as control:
                 text = _member(control, "control").read(_MAX_CONTROL).decode("utf-8", "replace")
-    except (
-        tarfile.TarError,
-        OSError,
-        EOFError,
-        zlib.error,
-        ValueError,
-        TypeError,
-    ) as error:  # a cut head: TypeError
+    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, TypeError) as error:
         raise packages.unusable(f"it is no package of opkg: {error}"[:200]) from None
     return next(paragraphs(text), {})
 
