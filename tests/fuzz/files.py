@@ -99,7 +99,7 @@ def package(data: bytes) -> None:
         for content in (data, _ipk(data)):
             (top / "package").write_bytes(content)
             try:
-                found = opkg.control(top / "package")
+                found = opkg.examine(top / "package")
             except Fault as fault:
                 assert len(fault.text) < 400
             else:
