@@ -21,9 +21,9 @@ from cwmp.contract.firmware import DUOperation, DUResult
 from cwmp.firmware.exchange import Place
 from cwmp.firmware.modules.backend import Bring
 from cwmp.firmware.modules.catalog import Catalog, Noticed
-from cwmp.firmware.modules.changes import Change, Changes, Task
+from cwmp.firmware.modules.changes import Applying, Change, Changes, Phase, Task
 from cwmp.firmware.modules.opkg import examine
-from cwmp.firmware.modules.units import Environment, Inventory, Package, Status, Unit
+from cwmp.firmware.modules.units import Environment, Inventory, Package, Status, Target, Unit
 from cwmp.firmware.modules.worker import Store, Surroundings, Worker
 from cwmp.firmware.times import Now
 from cwmp.lab.router.packages import Wanted, opkg_package
@@ -172,6 +172,32 @@ async def test_what_is_there_decides(setting: Setting, operation: DUOperation) -
     (result,) = await setting.done(operation)
     assert (result.fault_code, result.current_state == "Installed") == (0, operation.kind == "Update")
     assert setting.noticed == []
+
+
+async def test_cut_off_between_the_deed_and_its_result(setting: Setting) -> None:
+    """The unit is gone, from the catalog as well: its result still says which it was."""
+    (installed,) = await setting.done(INSTALL)
+    setting.backend.units.clear()
+    store, now = setting.store, setting.worker._clock()
+    applying = Applying("home", "a", installed.uuid, "", "1", number=1)
+    task = Task(
+        DUOperation("Uninstall", uuid=installed.uuid),
+        Phase.WORKING,
+        1,
+        0.0,
+        True,
+        [Target("home", "a")],
+        applying,
+    )
+    store.know(store.catalog.removed("home", "a"))
+    store.keep(store.changes.add(Change("cut", "cut", "", now, [task])))
+    setting.told = trio.Event()
+    setting.worker.look()
+    with trio.fail_after(20):
+        await setting.told.wait()
+    (result,) = store.changes.changes[-1].tasks[0].results
+    assert (result.fault_code, result.current_state, result.version) == (0, "Uninstalled", "1")
+    assert result.deployment_unit_ref == "Device.SoftwareModules.DeploymentUnit.1."
 
 
 async def test_an_install_that_fails_leaves_no_unit(setting: Setting) -> None:

@@ -51,7 +51,8 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Applying:
-    """What the system is being told: this package there, in `version` ("": none), instead of `before`."""
+    """What the system is being told: this package there, in `version` ("": none), instead of `before`. `number` is
+    the instance number of the unit that is there before (0: none)."""
 
     environment: str
     key: str
@@ -59,6 +60,7 @@ class Applying:
     version: str
     before: str = ""
     url: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

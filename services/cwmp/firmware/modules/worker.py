@@ -17,7 +17,7 @@ from cwmp.contract.firmware import DUOperation, DUResult
 from cwmp.firmware.exchange import Place
 from cwmp.firmware.modules import selection
 from cwmp.firmware.modules.backend import Backend, Bring
-from cwmp.firmware.modules.catalog import Catalog, Noticed
+from cwmp.firmware.modules.catalog import Catalog, Known, Noticed
 from cwmp.firmware.modules.changes import MAX_ATTEMPTS, Applying, Changes, Task
 from cwmp.firmware.modules.identity import uuid_of
 from cwmp.firmware.modules.results import outcome
@@ -211,6 +211,7 @@ class Worker:
                 version=package.version if package else "",
                 before=unit.version if unit else "",
                 url=package.url if package else "",
+                number=known.number if known else 0,
             )
             async with self._around.going_down:
                 self._store.keep(self._store.changes.apply(change_id, index, applying))
@@ -271,7 +272,8 @@ class Worker:
     def _succeeded(self, task: Task, applied: Applying, inventory: Inventory) -> DUResult:
         store, now = self._store, self._clock().wall
         place, kind = (applied.environment, applied.key), task.operation.kind
-        unit, known, state = inventory.find(*place), store.catalog.find(*place), "Installed"
+        unit, state = inventory.find(*place), "Installed"
+        gone = Known(*place, applied.number, applied.uuid, "", applied.before) if applied.number else None
         if unit is None:
             catalog, state = store.catalog.removed(*place), "Uninstalled"
         elif kind == "Install":
@@ -282,7 +284,7 @@ class Worker:
         return outcome(
             kind,
             store.catalog,
-            store.catalog.find(*place) or known,
+            store.catalog.find(*place) or gone,
             unit,
             state,
             uuid=applied.uuid,
