@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from tests.datamodel.conftest import StartDatamodel
 from tests.datamodel.support import Acs, Owner
 
+from cwmp.datamodel.loader import load
+from cwmp.datamodel.service import mapping_directories
+from cwmp.runtime import Paths
+
+DATA = Path(__file__).parents[2].parent / "shared/data/tr181-2-19.json"
 UNIT = "Device.SoftwareModules.DeploymentUnit."
 
 
@@ -21,6 +29,20 @@ def firmware() -> Owner:
             "Device.SoftwareModules.ExecutionUnit.1.RequestedState": "",
         }
     )
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="the published data model is not beside the project")
+@pytest.mark.parametrize("name", ["SM_ExecEnvs:1", "SM_DeployAndExecUnits:1", "SM_Baseline:1"])
+def test_a_profile_is_there_as_a_whole(name: str) -> None:
+    root = Path("/nonexistent")
+    model, _ = load(mapping_directories(Paths(root, root, root, root, root)))
+    profile = next(p for p in json.loads(DATA.read_text())["profiles"] if p["name"] == name)
+    for path, _access in profile["objects"]:
+        assert model.find(path) is not None, path
+    for path, access in profile["parameters"]:
+        node = model.find(path[: path.rindex(".") + 1])
+        assert node is not None, path
+        assert node.parameters[path.rpartition(".")[2]].writable == (access == "readWrite"), path
 
 
 async def test_rows_have_the_numbers_of_their_owner(acs: Acs) -> None:
