@@ -42,7 +42,9 @@ async def serving(bus: Path) -> AsyncIterator[Client]:
 
 
 def declare(router: Router, kind: str) -> None:
+    """The file takes the place of ours; what else we declare of Wi-Fi makes room."""
     router.write("/etc/cwmp/datamodel.d/WiFi.toml", MAPPING[kind])
+    router.write("/etc/cwmp/datamodel.d/NeighboringWiFi.toml", "")
 
 
 def make(kind: str, client: Client, served: Served) -> Daemon:
