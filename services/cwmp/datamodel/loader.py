@@ -74,6 +74,7 @@ _OBJECT_KEYS = frozenset(
         "unique_when_enabled",
     }
 )
+_MOUNTED = frozenset({"ambiorix", "bbfdm"})
 _SOURCE_KEYS = ("uci", "ubus", "file", "const", "service", "row", "python", "item", "command")
 _ROW_KEYS = ("uci", "ubus", "file", "keys", "service", "directory", "list", "python")
 _ROW_EXTRAS = frozenset({"where", "key", "columns", "forget", "bare", "off", "numbered"})
@@ -175,7 +176,7 @@ class _Builder:
             for template, table in file.tables.items():
                 self._guard(file, template, "", lambda f=file, t=template: self._liken(f, t))
                 node = None if self._is_broken(template) else self._model.find(template)
-                if node is None:
+                if node is None or not _MOUNTED.isdisjoint(table):
                     continue
                 for name, spec in table.items():
                     if name[0].isupper() or name[0] == "_":
@@ -254,7 +255,7 @@ class _Builder:
 
     def _mounted(self, file: MappingFile, node: Object, table: dict[str, Any]) -> bool:
         """Whether another daemon is said to serve the object with all below it."""
-        kind = next((kind for kind in ("ambiorix", "bbfdm") if kind in table), "")
+        kind = next((kind for kind in sorted(_MOUNTED) if kind in table), "")
         if kind:
             try:
                 node.mount = self._mount(node, table, kind)

@@ -26,6 +26,16 @@ MAX_PATH = 256
 
 Reader = Callable[["Row"], str]
 
+BROKEN = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What reading raises where a daemon answers what nobody expected, or a mapping needs itself."""
+
+
+def broken(what: str, error: Exception) -> SourceFailed:
+    """It costs `what`, and nothing else."""
+    if isinstance(error, RecursionError):
+        return SourceFailed(f"{what} needs itself")
+    return SourceFailed(f"{what}: {type(error).__name__}: {error}")
+
 
 class Notify(Enum):
     """What a parameter thinks of active notification (TR-069a6 A.3.2.4, TR-106 `activeNotify`)."""
@@ -91,10 +101,13 @@ class Parameter:
         read, text, default = self.source.read, self.type.texts(), self.default
 
         def value(row: Row) -> str:
-            raw = read(row)
-            if raw is None:
-                return default
-            found = text(raw)
+            try:
+                raw = read(row)
+                if raw is None:
+                    return default
+                found = text(raw)
+            except BROKEN as error:
+                raise broken(f"{row.path}{self.name}", error) from None
             return default if found is None else found
 
         return value
@@ -306,7 +319,10 @@ class Row:
         while row is not None:
             source = row.object.lets.get(name)
             if source is not None:
-                raw = row.cached(source, source.read)
+                try:
+                    raw = row.cached(source, source.read)
+                except BROKEN as error:
+                    raise broken(f"{{{name}}} of {row.object.template}", error) from None
                 return None if raw is None or isinstance(raw, (dict, list)) else str(raw)
             row = row.parent
         return None
@@ -398,7 +414,10 @@ class View:
         return found
 
     def _make_rows(self, node: Object, source: RowSource, parent: Row, path: str) -> list[Row]:
-        there = source.there(parent)
+        try:
+            there = source.there(parent)
+        except BROKEN as error:
+            raise broken(path, error) from None
         if not source.numbered:
             entries = self._numbered(path, there)
         elif node.alias:
