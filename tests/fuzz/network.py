@@ -100,8 +100,14 @@ def url(data: bytes) -> None:
     text = data.decode("utf-8", "surrogateescape")
     try:
         found = Url.parse(text)
-    except ValueError:
+    except ValueError as error:
+        assert SECRET not in str(error)
+        assert len(str(error)) < 200
         return
+    try:
+        found.join(text[::-1])
+    except ValueError as error:
+        assert len(str(error)) < 200
     assert str(found).isascii()
     assert " " not in found.target
     assert SECRET not in repr(found) or SECRET in found.target or SECRET in found.host

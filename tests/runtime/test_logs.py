@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cwmp.runtime import logs, without_credentials
+from cwmp.runtime.url import Url
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +67,12 @@ def test_stderr_when_asked_or_without_syslog(short_dir: Path, capsys: pytest.Cap
 )
 def test_urls_are_shown_without_credentials(url: str, shown: str) -> None:
     assert without_credentials(url) == shown
+
+
+@pytest.mark.parametrize(
+    "text", ["http://u:secret@\u2100.example/", "http://u:secret@h:99x/", "http://u:secret@[::1"]
+)
+def test_what_is_wrong_with_a_url_is_said_without_its_password(text: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        Url.parse(text)
+    assert "secret" not in str(caught.value)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 _MAX_HOST = 253
+_IPV6 = re.compile(r"[0-9a-f:.]{2,45}(%[0-9a-z._~-]{1,32})?", re.IGNORECASE)
 _TARGET_SAFE = "/%:=&?~+!$,;'@()*[]|"
 
 
@@ -43,18 +45,21 @@ class Url:
         Raises:
             ValueError: it is not absolute, not http(s), or malformed; the text says what is wrong.
         """
-        parts = urlsplit(text.strip())
+        try:
+            parts = urlsplit(text.strip())
+            port = parts.port
+        except ValueError:  # whose text would tell user and password
+            raise ValueError("the URL is malformed, or its port is no number") from None
         if parts.scheme.lower() not in {"http", "https"}:
             raise ValueError("not an http:// or https:// URL")
         secure = parts.scheme.lower() == "https"
         if not parts.hostname:
             raise ValueError("the URL has no host")
-        if len(parts.hostname) > _MAX_HOST:
+        host = parts.hostname
+        if (":" in host and not _IPV6.fullmatch(host)) or len(host) > _MAX_HOST:
             raise ValueError("the URL's host is no host name")
         try:
-            host = (
-                parts.hostname.encode("idna").decode("ascii") if ":" not in parts.hostname else parts.hostname
-            )
+            host = host if ":" in host else host.encode("idna").decode("ascii")
         except UnicodeError:
             raise ValueError("the URL's host is no host name") from None
         target = quote(parts.path or "/", safe=_TARGET_SAFE)
@@ -63,7 +68,7 @@ class Url:
         return cls(
             secure,
             host,
-            parts.port or (443 if secure else 80),
+            port or (443 if secure else 80),
             target,
             unquote(parts.username or ""),
             unquote(parts.password or ""),
@@ -71,4 +76,8 @@ class Url:
 
     def join(self, location: str) -> Url:
         """Where a redirect to `location` leads. Raises ValueError as `parse` does."""
-        return Url.parse(urljoin(str(self), location.strip()))
+        try:
+            joined = urljoin(str(self), location.strip())
+        except ValueError:
+            raise ValueError("the URL is malformed") from None
+        return Url.parse(joined)
