@@ -152,7 +152,7 @@ def test_the_configuration_is_a_guide_to_every_option(tmp_path: Path) -> None:
     assert section.type == "cwmp"
     missing = sorted(set(OPTIONS) - set(shown))
     assert not missing, "explain these in openwrt-feed/tr069-client/files/cwmp.config, commented out"
-    examples = {"acs_url", "ca_file"} | LISTS
+    examples = {"acs_url", "ca_file", "http_proxy", "no_proxy"} | LISTS
     for option, convert in OPTIONS.items():
         value = convert(shown[option])
         assert option in examples or value == getattr(Config(), option), option

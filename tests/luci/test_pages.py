@@ -340,7 +340,7 @@ def test_parameters_without_a_data_model(new_tab: NewTab, lab: Lab) -> None:
     page = tab.open("parameters")
     lab.hold_down("datamodel")
     try:
-        row(page, "Device.Time.").locator(".name").click()
+        row(page, "Device.DHCPv4.").locator(".name").click()
         expect(page.get_by_role("alert")).to_contain_text(
             "The data model service (cwmp.datamodel) is not running."
         )
@@ -352,7 +352,7 @@ def test_parameters_without_a_data_model(new_tab: NewTab, lab: Lab) -> None:
     finally:
         lab.let_up("datamodel")
     page.get_by_role("button", name="Read anew").click()
-    expect(row(page, "Device.Time.")).to_be_visible()
+    expect(row(page, "Device.DHCPv4.")).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
@@ -531,6 +531,7 @@ WRONG = {
     "rollback_timeout": "86401",
     "session_timeout": "29",
     "http_timeout": "3601",
+    "web_content": "www",
 }
 CHOICES = {
     "log_level",
@@ -540,6 +541,7 @@ CHOICES = {
     "du_state_change_result",
 }
 SWITCHES = {
+    "upgrade_keep_settings",
     "enable",
     "discovery",
     "periodic_inform_enable",
