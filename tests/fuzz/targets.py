@@ -9,6 +9,7 @@ from __future__ import annotations
 from tests.fuzz.bus import BUS
 from tests.fuzz.engine import Target
 from tests.fuzz.files import FILES
+from tests.fuzz.hosts import HOSTS
 from tests.fuzz.network import NETWORK
 
-TARGETS: tuple[Target, ...] = (*NETWORK, *BUS, *FILES)
+TARGETS: tuple[Target, ...] = (*NETWORK, *HOSTS, *BUS, *FILES)
