@@ -122,7 +122,14 @@ async def test_a_bridge_is_created_with_a_port(router: Router, acs: Acs) -> None
     assert "option type 'bridge'" in section
     assert "list ports 'eth0'" in section
     assert "enabled" not in section
+    vlan = f"{path}VLAN.{(await acs.add(f'{path}VLAN.')).instance_number}."
+    await acs.set_all({f"{vlan}VLANID": "5"})
+    link = f"{LINK}{(await acs.add(LINK)).instance_number}."
+    own = next(n.rpartition(".")[0] for n, v in (await acs.get(path)).items() if v == "br_2" and "Port." in n)
+    await acs.set_all({f"{link}LowerLayers": own})
+    assert (await acs.get(link))[f"{link}LowerLayers"] == own
     await acs.delete(path)
+    assert (await acs.get(link))[f"{link}LowerLayers"] == ""
     assert "br_2" not in router.uci("network")
 
 
@@ -358,3 +365,73 @@ async def test_the_device_of_a_new_interface_is_no_list(router: Router, acs: Acs
     await acs.set(**{f"{path}LowerLayers": f"{LINK}2"})
     assert (await acs.get(path))[f"{path}LowerLayers"] == f"{LINK}2"
     assert "option device 'eth0'" in router.uci("network").rpartition("config interface")[2]
+
+
+SWITCH = """
+config switch
+	option name 'switch0'
+	option reset '1'
+	option enable_vlan '1'
+
+config switch_vlan
+	option device 'switch0'
+	option vlan '1'
+	option ports '1 2 0t'
+
+config switch_vlan
+	option device 'switch0'
+	option vlan '2'
+	option vid '7'
+	option ports '4 0t'
+"""
+BOARD = '{"switch": {"switch0": {"ports": [{"num": 0, "device": "eth0"}, {"num": 4, "role": "wan"}]}}}'
+
+
+async def test_a_switch_that_swconfig_configures(router: Router, acs: Acs) -> None:
+    network = CONFIG["network"].replace("device 'eth0'", "device 'eth0.7'")
+    router.set_uci("network", network + SWITCH)
+    router.write("/etc/board.json", BOARD)
+    switch = f"{BRIDGES}2."
+    expected = {
+        "Name": "switch0",
+        "Enable": "true",
+        "Status": "Enabled",
+        "Standard": "802.1Q-2011",
+        "Port.1.Name": "switch0:0",
+        "Port.1.ManagementPort": "true",
+        "Port.1.LowerLayers": ",".join(f"{switch}Port.{n}" for n in (2, 3, 4)),
+        "Port.1.AcceptableFrameTypes": "AdmitAll",
+        "Port.2.Name": "switch0:4",
+        "Port.2.ManagementPort": "false",
+        "Port.2.Status": "Unknown",
+        "Port.2.PVID": "7",
+        "Port.3.Name": "switch0:1",
+        "VLAN.1.VLANID": "1",
+        "VLAN.2.VLANID": "7",
+        "VLANPort.1.Port": f"{switch}Port.3",
+        "VLANPort.1.Untagged": "true",
+        "VLANPort.3.Port": f"{switch}Port.1",
+        "VLANPort.3.Untagged": "false",
+    }
+    values = await acs.get("Device.")
+    assert some(values, switch, expected) == expected
+    assert values["Device.IP.Interface.3.LowerLayers"] == f"{VLAN}1"
+    assert values[f"{VLAN}1.VLANID"] == "7"
+    assert values[f"{LINK}2.LowerLayers"] == f"{switch}Port.1"
+    await acs.set(**{f"{switch}VLANPort.1.Untagged": "false"})
+    assert "option ports '2 0t 1t'" in router.uci("network")
+    await acs.set(**{f"{switch}VLAN.2.VLANID": "8"})
+    assert "option vid '8'" in router.uci("network")
+    vlans = f"{switch}VLAN."
+    vlan = f"{vlans}{(await acs.add(vlans)).instance_number}."
+    await acs.set_all({f"{vlan}VLANID": "9", f"{vlan}Enable": "true"})
+    section = router.uci("network").rpartition("config switch_vlan")[2]
+    assert "option vlan '9'" in section
+    assert "option device 'switch0'" in section
+    for path in switch, f"{switch}Port.2.":
+        with pytest.raises(Fault):
+            await acs.delete(path)
+    with pytest.raises(Fault):
+        await acs.set(**{f"{switch}Enable": "false"})
+    with pytest.raises(Fault):
+        await acs.add(f"{switch}Port.")

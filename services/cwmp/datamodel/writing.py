@@ -301,7 +301,7 @@ class Writer:
                 (o, p)
                 for o in self._reader.model.objects()
                 for p in o.parameters.values()
-                if node.table in p.strong and p.source.writable
+                if p.source.writable and any(_lies_in(f"{t}{{i}}.", node.template) for t in p.strong)
             ]
             needs = set(node.way_needs())
             for other, parameter in referring:
@@ -313,7 +313,7 @@ class Writer:
             staging = Staging(view)
             path = row.path.removesuffix(".")
             for holder, parameter, text in holders:
-                left = ",".join(p for p in split_list(text) if p != path)
+                left = ",".join(p for p in split_list(text) if not _lies_in(f"{p}.", row.path))
                 with suppress(ValueFault):  # it is computed, and without the row it is another
                     parameter.source.write(holder, left, staging)
             try:
@@ -651,8 +651,7 @@ def _enabled(row: Row) -> bool:
 def _holders(
     view: View, referring: list[tuple[Object, Parameter]], gone: Row
 ) -> Iterable[tuple[Row, Parameter, str]]:
-    """Where the path of `gone` stands in a strong reference, outside of what goes with it."""
-    path = gone.path[:-1]
+    """Where the path of `gone`, or of a row below it, stands in a strong reference, outside of what goes with it."""
     for node, parameter in referring:
         try:
             rows = list(view.every(node))
@@ -660,15 +659,20 @@ def _holders(
             view.note(failure)
             continue
         for row in rows:
-            if row.path.startswith(gone.path):
+            if _lies_in(row.path, gone.path):
                 continue
             try:
                 text = parameter.value(row)
                 parameter.source.prepare(row)
             except (Unread, SourceFailed):
                 continue
-            if path in split_list(text):
+            if any(_lies_in(f"{path}.", gone.path) for path in split_list(text)):
                 yield row, parameter, text
+
+
+def _lies_in(path: str, other: str) -> bool:
+    """Whether `path` is `other`, or something below it; both end in a dot."""
+    return path.startswith(other)
 
 
 def _summary(faults: list[ParameterFault], total: int) -> str:
