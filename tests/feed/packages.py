@@ -170,9 +170,12 @@ def install(directory: Path) -> Installed:
     return Installed(root, python, depends)
 
 
-# The lab runs ubuskit's embedded broker where there is no ubusd. A router has one, so the package leaves it out.
+# What the lab itself runs as programs of the router is no part of the packages: ubuskit's embedded broker where there
+# is no ubusd, and sysupgrade.
 _WRAPPER = """#!/bin/sh
-[ "$1 $2" = "-m ubuskit.broker" ] && exec {complete} "$@"
+case "$1 $2" in
+	"-m ubuskit.broker"|"-c "*cwmp.lab.*) unset PYTHONHOME PYTHONPATH; exec {complete} "$@" ;;
+esac
 export PYTHONHOME={home} PYTHONPATH={path} PYTHONDONTWRITEBYTECODE=1
 export LD_LIBRARY_PATH={libraries}
 exec {program} -s -S "$@"
