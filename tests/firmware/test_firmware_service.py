@@ -290,6 +290,35 @@ async def test_the_ca_file_of_the_configuration(
             assert procd.flashed == [IMAGE]
 
 
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_file_server_that_wants_to_know_the_device(
+    start: Start, session: Session, procd: Procd, paths: Paths, known: bool
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(paths.sysroot / "authority.pem"))
+    authority.issue_cert("device").private_key_and_cert_chain_pem.write_to_path(
+        str(paths.sysroot / "device.pem")
+    )
+    certificate = f"\toption client_certificate '{paths.sysroot}/device.pem'\n" if known else ""
+    (paths.uci_dir / "cwmp").write_text(
+        f"config cwmp 'cwmp'\n\toption ca_file '{paths.sysroot}/authority.pem'\n{certificate}"
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    async with open_server(context) as server:
+        server.serve("/image", IMAGE)
+        await start()
+        await session.download(server.url("/image", scheme="https"))
+        if known:
+            await told(procd)
+            assert procd.flashed == [IMAGE]
+        else:
+            assert (await session.heard("complete")).fault_code == 9015
+            assert server.requests == []
+
+
 # Reboot
 
 

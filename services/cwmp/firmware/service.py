@@ -63,6 +63,7 @@ from cwmp.firmware.transfer import time_of
 from cwmp.firmware.worker import Surroundings, Worker, real_clock
 from cwmp.runtime import Runtime, tls
 from cwmp.runtime.clock import CLOCK_IS_SET
+from cwmp.runtime.config import Config
 from cwmp.runtime.dial import Dialler
 from cwmp.runtime.quiet import SessionWatch
 
@@ -285,16 +286,12 @@ class Service:
         proxy = config.http_proxy, config.no_proxy
         if self._dialler is None or self._dialler[0] != proxy:
             self._dialler = proxy, Dialler(proxy=config.http_proxy, no_proxy=config.no_proxy)
-        network = Network(lambda: self._tls(config.ca_file), self._dialler[1])
+        network = Network(lambda: _tls(config), self._dialler[1])
         return Means(network, self._storage.space, progress)
 
     async def _bring(self, place: Place, target: Path) -> None:
         self._storage.prepare()
         await fetch(place, target, self._means(lambda _bytes, _total: None))
-
-    def _tls(self, ca_file: str) -> ssl.SSLContext:
-        """The rules of the connection to the ACS hold for file servers, too (TR-069a6 3.3)."""
-        return tls.client_context(ca_file, ignore_dates=time.time() < CLOCK_IS_SET)
 
     async def _settings(self, target: Path) -> Path | None:
         if self._runtime.config().upgrade_keep_settings:
@@ -322,6 +319,16 @@ class Service:
             text = f"there is no row {row} in Device.DeviceInfo.VendorLogFile"
             raise Fault(FaultCode.INVALID_ARGUMENTS, text)
         return names[0]
+
+
+def _tls(config: Config) -> ssl.SSLContext:
+    """The rules of the connection to the ACS hold for file servers, too (TR-069a6 3.3)."""
+    return tls.client_context(
+        config.ca_file,
+        certificate=config.client_certificate,
+        key=config.client_key,
+        ignore_dates=time.time() < CLOCK_IS_SET,
+    )
 
 
 def _transfer(
