@@ -57,6 +57,15 @@ def test_a_backup_without_our_state(tmp_path: Path, mode: str) -> None:
     assert found == {"etc/config/network": b"config interface 'lan'\n", "etc/localtime": b""}
 
 
+def test_the_copy_has_nothing_that_only_newer_programs_understand(tmp_path: Path) -> None:
+    info, data = member("etc/" + "x" * 90 + "/" + "y" * 90)
+    info.mtime = 1.5  # type: ignore[assignment]
+    copied(tmp_path, packed((info, data)))
+    raw = gzip.decompress((tmp_path / "copy").read_bytes())
+    kinds = {raw[i + 156 : i + 157] for i in range(0, len(raw), 512) if raw[i + 257 : i + 262] == b"ustar"}
+    assert kinds == {b"L", b"0"}, "no pax headers"
+
+
 @pytest.mark.parametrize(
     ("members", "why"),
     [

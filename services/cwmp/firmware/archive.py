@@ -39,7 +39,7 @@ def copy_backup(source: Path, target: Path, without: str) -> int:
     """
     links: set[PurePosixPath] = set()
     files = 0
-    with _reading(source) as archive, tarfile.open(target, "x:gz", compresslevel=6) as copy:
+    with _reading(source) as archive, _writing(target) as copy:
         for member, name in _members(archive, MAX_BACKUP_BYTES):
             if name.parts[:1] != ("etc",):
                 raise ArchiveError(f"it has something outside /etc: {_shown(name)}")
@@ -92,7 +92,7 @@ def unpack(source: Path, directory: Path, space: Callable[[Path], int]) -> int:
 
 def pack(paths: Paths, sources: Iterable[Path], target: Path) -> None:
     """An archive of files and directories below the sysroot, with the names they have there."""
-    with tarfile.open(target, "x:gz") as archive:
+    with _writing(target) as archive:
         for source in sources:
             if source.exists() and source.is_relative_to(paths.sysroot):
                 archive.add(source, str(source.relative_to(paths.sysroot)))
@@ -128,6 +128,11 @@ def _put_back(directory: Path, old: Path) -> None:
             shutil.rmtree(old, ignore_errors=True)
         else:
             old.rename(directory)
+
+
+def _writing(target: Path) -> tarfile.TarFile:
+    """An archive that BusyBox understands whole."""
+    return tarfile.open(target, "x:gz", format=tarfile.GNU_FORMAT, compresslevel=6)
 
 
 @contextmanager
