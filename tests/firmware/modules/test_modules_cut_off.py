@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from tests.conftest import StartService
 from tests.firmware.fileserver import Exchange, FileServer, open_server
 from tests.firmware.modules.conftest import Acs, Modules, PackageManager
 from tests.processes import running
@@ -160,6 +161,25 @@ async def test_killed(
     assert not (paths.run_dir / "modules").exists()
 
 
+async def test_stopped_while_the_package_manager_is_at_work(
+    acs: Acs, opkg: PackageManager, gate: Gate, client: Client, start_service: StartService
+) -> None:
+    """It is not stopped with us: what is half installed would stay so."""
+    modules = Modules({"http://h/hello": opkg.package("hello", "1.0-r1")})
+    runtime = await start_service("firmware", modules.serve)
+    await acs.change(DUOperation("Install", url="http://h/hello"))
+    descriptor = os.pidfd_open(await gate.begun())
+    runtime.nursery.cancel_scope.cancel()
+    await gate.open()
+    with trio.fail_after(20):
+        await trio.lowlevel.wait_readable(descriptor)
+    os.close(descriptor)
+    assert (opkg.root / "usr/share/hello/version").read_text() == "1.0-r1\n"
+    await start_service("firmware", modules.serve)
+    (result,) = (await acs.completed()).results
+    assert (result.fault_code, result.version, len(modules.fetched)) == (0, "1.0-r1", 1)
+
+
 async def test_cut_off_too_often(
     paths: Paths, client: Client, acs: Acs, files: FileServer, opkg: PackageManager, gate: Gate
 ) -> None:
@@ -185,7 +205,9 @@ class TestIn24Hours:
     ) -> None:
         modules.serve_file("https://h/hello", manager.package("hello", "1.0-r1"))
         await acs.set_open(True)
-        await acs.change(DUOperation("Install", url="https://h/hello"), DUOperation("Uninstall", uuid="1-2"))
+        await acs.change(
+            DUOperation("Install", url="https://h/hello"), DUOperation("Update", url="https://h/hello")
+        )
         modules.now = Now(modules.now.wall, modules.now.boottime + hours * 3600, "boot")
         await acs.set_open(False)
         first, second = (await acs.completed()).results

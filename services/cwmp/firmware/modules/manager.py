@@ -197,8 +197,12 @@ class Manager:
 
         try:
             yield bring
-        finally:
+        except trio.Cancelled:
+            raise  # whoever is reading them goes on without us; `run` clears up
+        except BaseException:
             self._clear()
+            raise
+        self._clear()
 
     def _clear(self) -> None:
         import shutil  # noqa: PLC0415

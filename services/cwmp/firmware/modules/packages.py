@@ -15,7 +15,7 @@ import errno
 import fcntl
 import os
 import re
-import subprocess
+import signal
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ KEY = "openwrt"
 """The one environment: the system itself."""
 
 _RUN = 600.0
-_ASK = 30.0
+_ASK = 3.0
 _SCRIPT = 120.0
 _SETTLE = 900.0
 _LOOK_AGAIN = 1.0
@@ -64,23 +64,42 @@ class Ran:
 
 
 async def run(*arguments: str | Path, deadline: float = _RUN) -> Ran:
-    """Run a program to its end, without input. Should we be killed meanwhile, it goes on: what it says goes into
-    memory, not into a pipe that breaks."""
+    """Run a program to its end, without input. Should we be stopped or killed meanwhile, it goes on, since a package
+    that is half installed is worse: what it says goes into memory, not into a pipe that breaks."""
     command = [str(a) for a in arguments]
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/"}
-    result = None
     with open(os.memfd_create("output", os.MFD_CLOEXEC), "w+b", buffering=0) as output:
+        files = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
+            (os.POSIX_SPAWN_DUP2, output.fileno(), 2),
+        ]
         try:
-            with trio.move_on_after(deadline):
-                result = await trio.run_process(
-                    command, check=False, stdout=output, stderr=subprocess.STDOUT, env=environment
-                )
+            # Not subprocess: that wants its children dead before it forgets them.
+            process = os.posix_spawn(  # noqa: ASYNC221  # it does not block
+                command[0], command, environment, file_actions=files, setsid=True, setsigdef=[signal.SIGPIPE]
+            )
         except OSError as error:
             raise denied(f"{command[0]} cannot be run: {error.strerror}") from None
-        if result is None:
+        status = await _ended(process, deadline)
+        if status is None:
             return Ran(None, f"it was not over within {deadline:g} s")
         output.seek(0)
-        return Ran(result.returncode, output.read(_MAX_OUTPUT).decode("utf-8", "replace"))
+        return Ran(status, output.read(_MAX_OUTPUT).decode("utf-8", "replace"))
+
+
+async def _ended(process: int, deadline: float) -> int | None:
+    """The exit status of a process; None if it had to be killed."""
+    descriptor = os.pidfd_open(process)
+    try:
+        with trio.move_on_after(deadline) as scope:
+            await trio.lowlevel.wait_readable(descriptor)
+        if scope.cancelled_caught:
+            os.killpg(process, signal.SIGKILL)
+    finally:
+        os.close(descriptor)
+    _, status = os.waitpid(process, 0)  # noqa: ASYNC222  # it is dead
+    return None if scope.cancelled_caught else os.waitstatus_to_exitcode(status)
 
 
 class PackageManager:

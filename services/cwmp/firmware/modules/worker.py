@@ -153,8 +153,9 @@ class Worker:
         try:
             if task.attempts > MAX_ATTEMPTS:
                 raise Fault(FaultCode.REQUEST_DENIED, f"given up: {MAX_ATTEMPTS} attempts were cut off")
-            inventory = await self.see()
             backend = self._of_it(task.operation)
+            await backend.settle()  # somebody on the router may be at work, or what an earlier process began
+            inventory = await self.see()
             if not task.resolved:
                 deployed = store.catalog.deployed(inventory)
                 found = selection.targets(
