@@ -19,6 +19,7 @@ from tests.firmware.modules.conftest import Acs, Modules, PackageManager
 from cwmp.contract import Fault
 from cwmp.contract.firmware import DUOperation, DUResult
 from cwmp.firmware.exchange import Place
+from cwmp.firmware.modules import packages
 from cwmp.firmware.modules.backend import Bring
 from cwmp.firmware.modules.catalog import Catalog, Noticed
 from cwmp.firmware.modules.changes import Applying, Change, Changes, Phase, Task
@@ -230,3 +231,21 @@ async def test_names_that_are_none(name: str, acs: Acs, modules: Modules, manage
     modules.serve_file("https://h/p", manager.package(name, "1.0"))
     (result,) = await acs.results(DUOperation("Install", url="https://h/p"))
     assert (result.fault_code, result.current_state) == (9018, "Failed")
+
+
+class TestPrograms:
+    async def test_what_one_says_and_how_it_ends(self) -> None:
+        ran = await packages.run("/bin/sh", "-c", "echo out; echo err >&2; cat; exit 3")
+        assert (ran.status, ran.output) == (3, "out\nerr\n")
+        assert (await packages.run("/bin/sh", "-c", "kill -9 $$")).status == -9
+
+    async def test_its_deadline(self) -> None:
+        """It is ended, and whatever it has started."""
+        command = ("/bin/sh", "-c", "echo begun; sleep 60 & wait")
+        ran = await packages.run(*command, deadline=0.2)
+        assert (ran.status, ran.said) == (None, "it was not over within 0.2 s")
+
+    async def test_none_that_can_be_run(self, tmp_path: Path) -> None:
+        with pytest.raises(Fault) as refused:
+            await packages.run(tmp_path / "nothing")
+        assert refused.value.code == 9001
