@@ -230,6 +230,7 @@ async def test_pending_changes_of_others_are_neither_lost_nor_committed(
     timeout(router, 3600)
     paths.uci_save_dir.mkdir(parents=True, exist_ok=True)
     pending = {
+        "system": "system.@system[0].hostname='sameaspending'\n",
         "wireless": "wireless.default_radio0.key='typed in LuCI'\nwireless.radio0.channel='100'\n",
         "network": "network.lan.ipaddr='192.168.77.1'\n+network.guest='interface'\nnetwork.guest.proto='none'\n",
     }
@@ -243,8 +244,12 @@ async def test_pending_changes_of_others_are_neither_lost_nor_committed(
             assert foreign not in router.uci("wireless") + router.uci("network")
 
     runtime = await start_datamodel()
+    assert "Device.IP.Interface.4.Enable" not in await alone.get("Device.IP.Interface.")
+    assert await alone.get(ADDRESS) == {ADDRESS: "192.168.1.1"}, "what is not committed is not in force"
     await alone.set_all({SSID: "cut off", ADDRESS: "10.9.9.9"}, "k")
     assert "10.9.9.9" in router.uci("network")
+    await alone.set_all({HOSTNAME: "sameaspending"})
+    assert "sameaspending" in router.uci("system"), "somebody else's pending value is not yet the value"
     unharmed()
     runtime.nursery.cancel_scope.cancel()  # the power fails while nobody knows whether the ACS is reached
     paths.system("/proc/sys/kernel/random/boot_id").write_text(f"{uuid.uuid4()}\n")

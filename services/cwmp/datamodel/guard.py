@@ -24,6 +24,7 @@ from cwmp.contract import Fault
 from cwmp.contract.session import RAISE_EVENT, RaiseEvent
 from cwmp.datamodel.announcing import Announcer
 from cwmp.datamodel.journal import Journal
+from cwmp.datamodel.snapshot import committed
 from cwmp.datamodel.undo import changes_back
 from cwmp.datamodel.writing import Writer
 from cwmp.runtime import Config, Peers
@@ -50,7 +51,7 @@ class Guard:
         self._journal = journal
         self._announcer = announcer
         self._writer = writer
-        self._uci = uci
+        self._uci = committed(uci)
         self._peers = peers
         self._config = config
         self._log = log

@@ -94,13 +94,18 @@ class PackageView:
         self._by_type = None
 
 
+def committed(uci: Uci, *, lock_timeout: float = 10.0) -> Uci:
+    """`uci` without what others have saved and not committed: nobody acts on that yet, and they may yet revert it."""
+    return Uci(uci.confdir, uci.confdir / ".nobody", backend=uci.backend, lock_timeout=lock_timeout)
+
+
 class System:
     """The way to the router: everything the datamodel reads goes through here. `reads` counts, by kind."""
 
     def __init__(self, paths: Paths, uci: Uci, bus: Client, peers: Peers) -> None:
         self._files = Files(paths)
-        self._uci = uci
-        self._uci_now = Uci(uci.confdir, uci.savedir, backend=uci.backend, lock_timeout=0.0)
+        self._uci = committed(uci)
+        self._uci_now = committed(uci, lock_timeout=0.0)
         self._bus = bus
         self._peers = peers
         self.reads: Counter[Need] = Counter()
