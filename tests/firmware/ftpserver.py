@@ -16,13 +16,15 @@ GOOD = {
     "RETR": "150 here it comes",
     "STOR": "150 go on",
     "QUIT": "221 bye",
+    "REST": "350 from there",
+    "MDTM": "213 20260301020000",
     "end": "226 done",
 }
 
 
 class FtpServer:
     """One file is what RETR gives; `stored` is what STOR brought. `says` changes replies, `cut` ends the data
-    connection after so many bytes."""
+    connection after so many bytes, `cuts` times."""
 
     def __init__(self, host: str, file: bytes) -> None:
         self.host = host
@@ -30,6 +32,7 @@ class FtpServer:
         self.file = file
         self.says: dict[str, str] = {}
         self.cut: int | None = None
+        self.cuts = 10**9
         self.commands: list[str] = []
         self.stored: list[bytes] = []
 
@@ -53,23 +56,28 @@ class FtpServer:
             **self.says,
         }
         await stream.send_all(f"{replies['']}\r\n".encode())
-        received = b""
+        received, skip = b"", 0
         async with data:
             while piece := await stream.receive_some(4096):
                 received += bytes(piece)
                 while b"\r\n" in received:
                     line, _, received = received.partition(b"\r\n")
                     self.commands.append(line.decode())
-                    verb = line.decode().partition(" ")[0]
+                    verb, _, argument = line.decode().partition(" ")
                     reply = replies.get(verb, "500 what?")
+                    skip = int(argument) if verb == "REST" and reply.startswith("350") else skip
                     await stream.send_all(f"{reply}\r\n".encode())
                     if verb in {"RETR", "STOR"} and reply.startswith("1"):
-                        await (self._give if verb == "RETR" else self._take)(await data.accept())
+                        connection = await data.accept()
+                        await (self._give(connection, skip) if verb == "RETR" else self._take(connection))
+                        skip = 0
                         await stream.send_all(f"{replies['end']}\r\n".encode())
 
-    async def _give(self, data: trio.SocketStream) -> None:
+    async def _give(self, data: trio.SocketStream, skip: int) -> None:
+        end = None if self.cut is None or self.cuts <= 0 else skip + self.cut
+        self.cuts -= 1
         async with data:
-            await data.send_all(self.file[: self.cut])
+            await data.send_all(self.file[skip:end])
 
     async def _take(self, data: trio.SocketStream) -> None:
         received = bytearray()

@@ -47,7 +47,8 @@ async def test_a_file_arrives(server: FtpServer, target: Path) -> None:
     assert target.read_bytes() == DATA
     assert found.sha256 == hashlib.sha256(DATA).hexdigest()
     assert server.commands == [
-        "USER user", "PASS secret", "TYPE I", "SIZE pub/image file", "EPSV", "RETR pub/image file", "QUIT",
+        "USER user", "PASS secret", "TYPE I", "SIZE pub/image file", "MDTM pub/image file", "EPSV",
+        "RETR pub/image file", "QUIT",
     ]  # fmt: skip
 
 
@@ -58,7 +59,7 @@ async def test_without_a_user(server: FtpServer, target: Path) -> None:
 
 
 async def test_an_old_server(server: FtpServer, target: Path) -> None:
-    server.says = {"EPSV": "500 what?", "SIZE": "500 what?"}
+    server.says = {"EPSV": "500 what?", "SIZE": "500 what?", "MDTM": "500 what?"}
     await fetch(Place(server.url()), target, means())
     assert target.read_bytes() == DATA
 
@@ -108,9 +109,43 @@ async def test_refusals(server: FtpServer, target: Path, says: dict[str, str], c
 
 
 async def test_a_file_that_breaks_off(server: FtpServer, target: Path) -> None:
-    server.cut = 1000
+    server.cut, server.says = 1000, {"MDTM": "500 what?"}
     fault = await refused(Place(server.url()), target, means())
     assert (fault.code, "1000 of 200000" in fault.text) == (9017, True)
+
+
+async def test_the_rest_is_asked_for_when_the_line_breaks(
+    autojump_clock: trio.testing.MockClock, server: FtpServer, target: Path
+) -> None:
+    autojump_clock.autojump_threshold = 0.05
+    server.cut, server.cuts = 70_000, 2
+    found = await fetch(Place(server.url()), target, means())
+    assert target.read_bytes() == DATA
+    assert found.sha256 == hashlib.sha256(DATA).hexdigest()
+    assert [c for c in server.commands if c.startswith("REST")] == ["REST 70000", "REST 140000"]
+
+
+@pytest.mark.parametrize("says", [{"REST": "502 no"}, {"MDTM": "213 20270101000000"}])
+async def test_what_cannot_be_continued_begins_anew(
+    autojump_clock: trio.testing.MockClock, server: FtpServer, target: Path, says: dict[str, str]
+) -> None:
+    autojump_clock.autojump_threshold = 0.05
+    server.cut, server.cuts = 70_000, 1
+
+    def progress(size: int, _total: int) -> None:
+        server.says = says if size else {}
+
+    await fetch(Place(server.url()), target, means(progress=progress))
+    assert target.read_bytes() == DATA
+
+
+async def test_a_line_that_breaks_again_and_again(
+    autojump_clock: trio.testing.MockClock, server: FtpServer, target: Path
+) -> None:
+    autojump_clock.autojump_threshold = 0.05
+    server.cut = 1000
+    assert (await refused(Place(server.url()), target, means())).code == 9017
+    assert sum(c.startswith("RETR") for c in server.commands) == 6
 
 
 @pytest.mark.parametrize(

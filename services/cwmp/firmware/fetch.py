@@ -4,8 +4,8 @@ The body flows: nothing but the piece that just came is in memory. Space is look
 while they come, so that a server that lies about the length, or says none, cannot fill the router's RAM.
 
 When the line breaks, the rest is asked for (RFC 9110 14), provided that the server said by what it would be known
-that the file is still the same one (a strong ETag, or Last-Modified). A file that has become another one begins
-anew; a server that gives another one each time is given up.
+that the file is still the same one: a strong ETag, or Last-Modified; by FTP size and date. A file that has become
+another one begins anew; a server that gives another one each time is given up.
 
 What goes wrong is a `Fault`; beside those of `exchange`: 9010 no space, 9017 broken off midway, or too slow.
 """
@@ -121,10 +121,8 @@ async def fetch(source: Place, target: Path, means: Means) -> Fetched:
         with target.open("xb", buffering=0) as file:
             arrival = Arrival(file, means)
             with trio.fail_after(means.total):
-                if ftp.is_ftp(source.url):
-                    await _by_ftp(source, arrival, means)
-                else:
-                    await _Download(source, arrival, means).run()
+                way = _FtpDownload if ftp.is_ftp(source.url) else _HttpDownload
+                await way(source, arrival, means).run()
         return Fetched(target, arrival.size, arrival.sha256)
     except FileExistsError as error:
         raise _not_stored(error) from None
@@ -142,15 +140,44 @@ async def fetch(source: Place, target: Path, means: Means) -> Fetched:
         raise
 
 
-async def _by_ftp(source: Place, arrival: Arrival, means: Means) -> None:
-    async with ftp.logged_in(source, means.network, FaultCode.ACCESS_FILE) as server:
-        arrival.expect(await server.size() or 0)
-        await server.retrieve(arrival.take)
-    if arrival.total and arrival.size != arrival.total:
-        raise TruncatedError(f"{arrival.size} of {arrival.total} bytes came")
+class _FtpDownload:
+    """A file by FTP, in as many connections as the line makes it; the same one by its size and its date."""
+
+    def __init__(self, source: Place, arrival: Arrival, means: Means) -> None:
+        self._source = source
+        self._arrival = arrival
+        self._network = means.network
+        self._mark: tuple[int, str] | None = None
+
+    async def run(self) -> None:
+        """Until it is here. Raises what `fetch` turns into a Fault."""
+        resumes = 0
+        while True:
+            try:
+                await self._get()
+            except (ContactError, TruncatedError):
+                resumes += 1
+                if self._mark is None or resumes > _MAX_RESUMES:
+                    raise
+                await trio.sleep(_PAUSE * resumes)
+            else:
+                return
+
+    async def _get(self) -> None:
+        arrival = self._arrival
+        async with ftp.logged_in(self._source, self._network, FaultCode.ACCESS_FILE) as server:
+            size, date = await server.size() or 0, await server.modified()
+            mark = (size, date) if size and date else None
+            if arrival.size and (mark != self._mark or not await server.skip(arrival.size)):
+                arrival.restart()
+            self._mark = mark
+            arrival.expect(size)
+            await server.retrieve(arrival.take)
+        if size and arrival.size != size:
+            raise TruncatedError(f"{arrival.size} of {size} bytes came")
 
 
-class _Download:
+class _HttpDownload:
     """A file by HTTP, in as many requests as the line makes it."""
 
     def __init__(self, source: Place, arrival: Arrival, means: Means) -> None:

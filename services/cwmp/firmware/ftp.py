@@ -83,6 +83,15 @@ class Server:
         found = re.fullmatch(r"213 +(\d{1,19})", text)
         return int(found[1]) if code == "213" and found else None
 
+    async def modified(self) -> str:
+        """When the file was changed last, as the server writes it (RFC 3659 3); "" where it does not say."""
+        code, text = await self._control.ask(f"MDTM {self._path}")
+        return text[4:].strip() if code == "213" else ""
+
+    async def skip(self, size: int) -> bool:
+        """Have the next `retrieve` begin after so many bytes (RFC 3659 5); whether the server does that."""
+        return (await self._control.ask(f"REST {size}"))[0] == "350"
+
     async def retrieve(self, sink: Sink) -> None:
         """Hand the file to `sink`, piece by piece.
 
