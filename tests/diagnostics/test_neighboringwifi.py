@@ -204,6 +204,37 @@ class TestProgress:
         assert [p.done for p in told] == sorted({p.done for p in told})
         assert len(told) <= took / 0.5 + 1
 
+    async def test_in_the_status_for_who_asks(
+        self, session: Session, client: Client, nursery: trio.Nursery
+    ) -> None:
+        """With the last rates; nothing is left of it when the test is over."""
+        asked: list[dict[str, Any]] = []
+        heard = trio.Event()
+        await client.listen("cwmp.diagnostics.progress", lambda *_: heard.set())
+
+        async def look() -> None:
+            await heard.wait()
+            asked.append((await client.call("cwmp.diagnostics", "status"))["progress"])
+            await client.call("cwmp.diagnostics", "cancel", {"type": "UDPEchoDiagnostics"})
+
+        nursery.start_soon(look)
+        with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as silent:
+            await silent.bind(("127.0.0.1", 0))
+            args = {
+                "Host": "127.0.0.1",
+                "Port": silent.getsockname()[1],
+                "Timeout": 1,
+                "NumberOfRepetitions": 50,
+            }
+            ran = {"type": "UDPEchoDiagnostics", "args": args}
+            answer = await client.call("cwmp.diagnostics", "run", ran, timeout=20)
+        assert answer["state"] == "Canceled"
+        ((name, progress),) = asked[0].items()
+        assert (name, progress["total"]) == ("UDPEchoDiagnostics", 50)
+        assert 1 <= progress["done"] < 50
+        assert progress["rates"]
+        assert (await client.call("cwmp.diagnostics", "status"))["progress"] == {}
+
     async def test_not_of_what_the_acs_asks_for(self, session: Session) -> None:
         told: list[Progress] = []
         await session.peers.hear(PROGRESS, told.append)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import trio
 
@@ -13,20 +15,28 @@ from cwmp.runtime import Peers
 INTERVAL = 0.5
 """Seconds from one event to the next, at least."""
 
+KEPT = 240
+"""How many of the last rates are kept for who asks instead of listening."""
+
 
 class Reporter:
     """Tells of one run of the test `name`."""
 
     def __init__(self, name: str, peers: Peers) -> None:
-        self._name = name
+        self.name = name
         self._peers = peers
         self._done = self._total = 0
+        self._rates: deque[int] = deque(maxlen=KEPT)
         self._noted = trio.Event()
 
     def note(self, done: int, total: int) -> None:
         """So far it is now."""
         self._done, self._total = done, total
         self._noted.set()
+
+    def so_far(self) -> dict[str, Any]:
+        """``{done, total, rates}``: as in the event, with the last rates instead of one."""
+        return {"done": self._done, "total": self._total, "rates": list(self._rates)}
 
     @asynccontextmanager
     async def telling(self) -> AsyncIterator[None]:
@@ -43,7 +53,8 @@ class Reporter:
             self._noted = trio.Event()
             now, done = trio.current_time(), self._done
             passed = now - when
-            rate = round((done - before) / passed) if passed > 0 else 0
+            rate = max(0, round((done - before) / passed)) if passed > 0 else 0
             before, when = done, now
-            await self._peers.tell(PROGRESS, Progress(self._name, done, self._total, max(0, rate)))
+            self._rates.append(rate)
+            await self._peers.tell(PROGRESS, Progress(self.name, done, self._total, rate))
             await trio.sleep(INTERVAL)

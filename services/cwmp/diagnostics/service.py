@@ -3,14 +3,16 @@
 Object ``cwmp.diagnostics``::
 
     run     {type, args: {name: value}}   {state, results: {...}} or {fault: {code, text, parameters}}
-    status  {}                            {tests: {type: {state, inputs, results}}, running: [types]}
+    status  {}                            {tests: {type: {state, inputs, results}}, running: [types],
+                                           progress: {type: {done, total, rates: [per s]}}}
     cancel  {type}                        {cancelled: n}: tests started by `run`
 
 Results are by parameter name; a table is an array of rows.
 
 `run` makes a test for its caller and answers with what came out; the data model and the ACS see nothing of it.
 Values are XML text; numbers and booleans are taken as well. A caller wants a time limit that suits the test.
-How far it is, is told meanwhile: event ``cwmp.diagnostics.progress`` ``{type, done, total, rate}``.
+How far it is, is told meanwhile: event ``cwmp.diagnostics.progress`` ``{type, done, total, rate}``; `status` has the
+same with the rates of the last two minutes.
 """
 
 from __future__ import annotations
@@ -92,7 +94,7 @@ class _Service:
         self._session = SessionWatch(runtime.peers, runtime.log)
         self._inputs = runtime.state("inputs", 1)
         self._progress = StateFile(runtime.paths.run_dir / "diagnostics.json", 1, runtime.log)
-        self._local: list[tuple[str, trio.CancelScope]] = []
+        self._local: list[tuple[Reporter, trio.CancelScope]] = []
         inputs, progress = self._inputs.load(), self._progress.load()
         kept = progress.get("tests") if progress.get("boot_id") == runtime.boot_id else None
         self._runners = {
@@ -222,7 +224,7 @@ class _Service:
             raise Fault(FaultCode.INVALID_ARGUMENTS, missing)
         reporter = Reporter(test.name, self._runtime.peers)
         means = dataclasses.replace(self._means, progress=reporter.note)
-        with self._started(test.name) as scope:
+        with self._started(reporter) as scope:
             async with reporter.telling():
                 outcome = await perform(test, inputs, means, self._line)
         if scope.cancelled_caught:
@@ -231,11 +233,11 @@ class _Service:
         return {**answer, "why": outcome.why} if outcome.why else answer
 
     @contextmanager
-    def _started(self, name: str) -> Iterator[trio.CancelScope]:
+    def _started(self, reporter: Reporter) -> Iterator[trio.CancelScope]:
         if len(self._local) >= _MAX_LOCAL:
             raise Fault(FaultCode.RESOURCES_EXCEEDED, f"{_MAX_LOCAL} tests are running or waiting already")
         with trio.CancelScope() as scope:
-            entry = (name, scope)
+            entry = (reporter, scope)
             self._local.append(entry)
             try:
                 yield scope
@@ -252,13 +254,14 @@ class _Service:
                 }
                 for name, runner in self._runners.items()
             },
-            "running": [name for name, _ in self._local]
+            "running": [reporter.name for reporter, _ in self._local]
             + [name for name, r in self._runners.items() if r.record.state == states.REQUESTED],
+            "progress": {reporter.name: reporter.so_far() for reporter, _ in self._local},
         }
 
     async def _on_cancel(self, request: Request) -> Mapping[str, Any]:
         test = _test(request)
-        scopes = [scope for name, scope in self._local if name == test.name]
+        scopes = [scope for reporter, scope in self._local if reporter.name == test.name]
         for scope in scopes:
             scope.cancel()
         return {"cancelled": len(scopes)}
