@@ -97,7 +97,7 @@ async def test_a_file_is_stored(server: FtpServer, source: Path) -> None:
         ({"EPSV": "229 (|||99999|)", "PASV": "227 (1,2)"}, 9016),
         ({"": "421 too many users"}, 9015),
         ({"": "SSH-2.0-OpenSSH"}, 9015),
-        ({"end": "426 broken"}, 9017),
+        ({"end": "426 broken", "MDTM": "500 what?"}, 9017),
         ({"SIZE": "213 9999999999999"}, 9010),
     ],
 )
