@@ -204,7 +204,8 @@ class Router:
         self.told_event.set()
 
 
-_ARGS: dict[str, Any] = {"list": {"name": str}, "assoclist": {"device": str}, "info": {"device": str},
+_ARGS: dict[str, Any] = {"renew": {"interface": str}, "list": {"name": str},
+                         "assoclist": {"device": str}, "info": {"device": str},
                          "freqlist": {"device": str}, "txpowerlist": {"device": str}}  # fmt: skip
 _DEVICES = {
     "lo": _device("Network device", "loopback", "00:00:00:00:00:00"),

@@ -24,7 +24,9 @@ def some(values: dict[str, str], path: str, expected: dict[str, str]) -> dict[st
 
 
 async def test_a_static_interface_gets_a_second_address(router: Router, acs: Acs) -> None:
+    first = (await acs.get(ADDRESS))[f"{ADDRESS}1.Alias"]
     row = f"{ADDRESS}{(await acs.add(ADDRESS)).instance_number}."
+    alias = (await acs.get(row))[f"{row}Alias"]
     assert some(await acs.get(row), row, {"IPAddress": "", "Enable": ""}) == {
         "IPAddress": "",
         "Enable": "false",
@@ -52,6 +54,8 @@ async def test_a_static_interface_gets_a_second_address(router: Router, acs: Acs
     assert (await acs.get(f"{ADDRESS}1."))[f"{ADDRESS}1.Status"] == "Disabled"
     with pytest.raises(Fault):
         await acs.set(**{f"{row}IPAddress": "192.168.1.1", f"{row}SubnetMask": "255.255.0.0"})
+    aliases = {f"{ADDRESS}1.Alias": first, f"{row}Alias": alias}
+    assert some(await acs.get(ADDRESS), "", aliases) == aliases  # whatever the addresses have become
     await acs.delete(row)
     assert "10.0.0.1" not in router.uci("network")
 

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import pytest
+import trio
 from tests.datamodel.support import CONFIG, Acs, Router
 
 from cwmp.contract import Fault
@@ -213,7 +214,7 @@ async def test_a_client_is_made_on_an_interface(router: Router, acs: Acs) -> Non
     assert (await acs.get(row))[f"{row}Enable"] == "false"
     await acs.set(**{f"{row}Interface": "Device.IP.Interface.4"})
     values = await acs.get(row)
-    assert (values[f"{row}Interface"], values[f"{row}Alias"]) == ("Device.IP.Interface.4", "cpe-plain")
+    assert (values[f"{row}Interface"], values[f"{row}Alias"]) == ("Device.IP.Interface.4", "cpe-dhcp_2")
     assert "config interface 'dhcp_" not in router.uci("network")
     await acs.delete(row)
     assert "option proto 'none'" in router.uci("network").partition("'plain'")[2]
@@ -223,6 +224,30 @@ async def test_a_client_is_made_on_an_interface(router: Router, acs: Acs) -> Non
     assert "option device '@lan'" in router.uci("network")
     await acs.delete(row)
     assert "@lan" in router.uci("network")  # the interface stays, without a client
+
+
+@pytest.fixture
+def renewed(files: Router) -> list[str]:
+    """The interfaces that netifd was told to renew."""
+    found: list[str] = []
+
+    def renew(interface: str = "") -> dict[str, str]:
+        found.append(interface)
+        return {}
+
+    files.replies["network.interface", "renew"] = renew
+    return found
+
+
+async def test_a_lease_is_renewed(renewed: list[str], acs: Acs) -> None:
+    """A command is done once the transaction is durable, and reads as false."""
+    await acs.get(CLIENT)
+    await acs.set(**{f"{CLIENT}Renew": "true"})
+    with trio.fail_after(10):
+        while not renewed:
+            await trio.lowlevel.checkpoint()
+    assert renewed == ["wan"]
+    assert (await acs.get(CLIENT))[f"{CLIENT}Renew"] == "false"
 
 
 async def test_what_a_ppp_connection_came_to(dsl: Router, acs: Acs) -> None:

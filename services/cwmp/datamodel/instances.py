@@ -91,11 +91,16 @@ class Instances:
         return self._new(table, Candidate(key, False, options))
 
     def rename(self, entry: Entry, path: str, candidate: Candidate) -> None:
-        """The row of `entry` in the table at `path` is about to be `candidate`. What had its key is no more."""
+        """The row of `entry` in the table at `path` is about to be `candidate`. What had its key is no more.
+
+        Its Alias stays what it was, the one that its key gave it too (TR-106 3.6.1).
+        """
         table = self._tables[path]
         other = table.by_key.get(candidate.key)
         if other is not None and other is not entry:
             self.delete(path, other.number)
+        if entry.key != candidate.key:
+            entry.alias = entry.alias or default_alias(entry)
         entry.anonymous = candidate.anonymous
         self._rename(table, entry, candidate)
 
@@ -289,7 +294,7 @@ class Instances:
 
 def default_alias(entry: Entry) -> str:
     """The alias of a row that the ACS gave none: ``cpe-`` and its name, so that equal devices have equal ones."""
-    if entry.anonymous:
+    if entry.anonymous or entry.key.startswith("?"):  # items.py: it has no name yet
         return f"cpe-{entry.number}"
     name = _NOT_IN_ALIAS.sub("-", entry.key)[:48]
     return f"cpe-{name}" if name == entry.key else f"cpe-{name}-{entry.number}"
