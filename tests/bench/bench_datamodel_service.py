@@ -7,6 +7,8 @@ what it was before; the wall clock counts from the request to the last page of t
 from __future__ import annotations
 
 import logging
+import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -20,7 +22,9 @@ from typing import Any
 import trio
 
 from cwmp.contract import datamodel as dm
+from cwmp.lab.acs import GetParameterValues, open_acs
 from cwmp.runtime import Paths, Peers
+from cwmp.session import soap
 from ubuskit import broker
 from ubuskit.client import Client, Method, Request, open_client
 
@@ -89,18 +93,20 @@ def _memory(pid: int) -> float:
 
 
 @asynccontextmanager
-async def _running(interfaces: int, paths: Paths | None = None) -> AsyncIterator[tuple[Peers, int, float]]:
-    """The session's side, the process of the service, and how long it took to answer."""
+async def _running(
+    interfaces: int, paths: Paths | None = None, *, asking: bool = True
+) -> AsyncIterator[tuple[Peers, int]]:
+    """The session's side (or that of somebody else, where not `asking`), and the process of the service, which has
+    answered."""
     with tempfile.TemporaryDirectory(prefix="cwmp-") as directory:
         paths = paths or _layout(Path(directory), interfaces)
         log = logging.getLogger("bench")
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(broker.serve, str(paths.bus)))
-            async with open_client(str(paths.bus)) as bus, open_client(str(paths.bus)) as asking:
+            async with open_client(str(paths.bus)) as bus, open_client(str(paths.bus)) as client:
                 await _serve(bus, interfaces)
                 ready = trio.Event()
                 await bus.listen("cwmp.datamodel.ready", lambda *_: ready.set())
-                start = time.monotonic()
                 process = subprocess.Popen(  # noqa: ASYNC220  # over in a moment
                     [sys.executable, "-m", "cwmp.datamodel", "--stderr", *paths.options()],
                     stderr=subprocess.DEVNULL,
@@ -109,11 +115,10 @@ async def _running(interfaces: int, paths: Paths | None = None) -> AsyncIterator
                     with trio.fail_after(30):
                         await ready.wait()
                         await bus.call("cwmp.datamodel", "get", {"paths": ["Device.DeviceInfo.HostName"]})
-                    took = time.monotonic() - start
                     async with trio.open_nursery() as peers_nursery:
-                        peers = Peers("session", asking, peers_nursery, log)
+                        peers = Peers("session" if asking else "nobody", client, peers_nursery, log)
                         await peers.ready()
-                        yield peers, process.pid, took
+                        yield peers, process.pid
                         peers_nursery.cancel_scope.cancel()
                 finally:
                     process.kill()
@@ -133,9 +138,9 @@ async def _reading(interfaces: int) -> tuple[int, float, float]:
     """Parameters read, MB that the process grew by, and seconds of the read."""
     with tempfile.TemporaryDirectory(prefix="cwmp-") as directory:
         paths = _layout(Path(directory), interfaces)
-        async with _running(interfaces, paths) as (peers, _, _):
+        async with _running(interfaces, paths) as (peers, _):
             await _read(peers, _INTERFACES)  # its rows are known from now on, as those of a router are
-        async with _running(interfaces, paths) as (peers, pid, _):
+        async with _running(interfaces, paths) as (peers, pid):
             await _read(peers, "Device.DeviceInfo.")
             before = _memory(pid)
             start = time.monotonic()
@@ -145,7 +150,7 @@ async def _reading(interfaces: int) -> tuple[int, float, float]:
 
 async def _exact() -> float:
     """Seconds for one exact GetParameterValues."""
-    async with _running(94) as (peers, _, _):
+    async with _running(94) as (peers, _):
         best = float("inf")
         for _ in range(20):
             start = time.monotonic()
@@ -156,7 +161,7 @@ async def _exact() -> float:
 
 async def _setting() -> tuple[float, float]:
     """Seconds for a SetParameterValues of 1 and of 100 parameters in 5 packages."""
-    async with _running(94) as (peers, _, _):
+    async with _running(94) as (peers, _):
         found = []
         for count in (1, 100):
             names = [f"{_SETTINGS}P{n % _PACKAGES}.V{n // _PACKAGES}" for n in range(count)]
@@ -170,19 +175,77 @@ async def _setting() -> tuple[float, float]:
         return found[0], found[1]
 
 
+def _cpu(pid: int) -> float:
+    """Seconds of the processor that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def _through_session(rounds: int = 20) -> tuple[int, float, float]:
+    """Parameters, CPU seconds that session and datamodel take to get them to an ACS, and those they take alone:
+    the datamodel asked on the bus, the session's codec with the pages at hand."""
+    with tempfile.TemporaryDirectory(prefix="cwmp-") as directory:
+        paths = _layout(Path(directory), 94)
+        async with _running(94, paths) as (peers, pid):
+            rows = [page for _ in range(1) for page in await _pages(peers, _INTERFACES)]
+            before = _cpu(pid)
+            for _ in range(rounds):
+                await _read(peers, _INTERFACES)
+            alone = (_cpu(pid) - before) / rounds
+        start = time.process_time()
+        for _ in range(rounds):
+            _encode(rows)
+        alone += (time.process_time() - start) / rounds
+        async with open_acs() as acs:
+            (paths.uci_dir / "cwmp").write_text(
+                f"config cwmp 'cwmp'\n\toption enable '1'\n\toption acs_url '{acs.url}'\n"
+                "\toption manufacturer 'Example'\n\toption manufacturer_oui '02005E'\n"
+                "\toption product_class 'Bench'\n\toption serial_number '1'\n"
+                "\toption connection_request_enable '0'\n"
+            )
+            async with _running(94, paths, asking=False) as (_, pid):
+                session = subprocess.Popen(  # noqa: ASYNC220  # over in a moment
+                    [sys.executable, "-m", "cwmp.session", "--stderr", *paths.options()],
+                    stderr=subprocess.DEVNULL,
+                )
+                try:
+                    async with acs.session() as opened:
+                        await opened.rpc(GetParameterValues([_INTERFACES]))
+                        before = _cpu(pid) + _cpu(session.pid)
+                        for _ in range(rounds):
+                            found = await opened.rpc(GetParameterValues([_INTERFACES]))
+                        took = (_cpu(pid) + _cpu(session.pid) - before) / rounds
+                finally:
+                    session.kill()
+                    session.wait()
+        return len(found), took, alone
+
+
+async def _pages(peers: Peers, path: str) -> list[dm.Values]:
+    async with peers.stream(dm.GET_VALUES, dm.GetValues([path])) as pages:
+        return [page async for page in pages]
+
+
+def _encode(pages: list[dm.Values]) -> None:
+    values = soap.ValueList()
+    for page in pages:
+        values.add(page.names, page.types, page.values)
+    for _ in soap.encode(soap.GetParameterValuesResponse(values), soap.Header(id="1")).chunks():
+        pass
+
+
 async def _started() -> float:
-    async with _running(94) as (_, _, took):
-        return took
+    """CPU seconds of the service when it has given its first answer."""
+    async with _running(94) as (_, pid):
+        return _cpu(pid)
 
 
 def _bare() -> float:
-    """Seconds until an interpreter with trio is up and gone."""
-    best = float("inf")
-    for _ in range(3):
-        start = time.monotonic()
-        subprocess.run([sys.executable, "-c", "import trio"], check=True)
-        best = min(best, time.monotonic() - start)
-    return best
+    """CPU seconds of an interpreter that has imported trio."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", "import trio"], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def run(report: Report) -> None:
@@ -192,10 +255,10 @@ def run(report: Report) -> None:
         report(f"datamodel: wall of a read of {count}, each", took * 1e6 / count, "us", 0.0, 0.0, None)
     exact = trio.run(_exact) * 1e3
     report("datamodel: one exact read, on the bus", exact, "ms", 3.0, exact / 3.0, 1.0)
+    count, took, alone = trio.run(_through_session)
+    name = f"datamodel: CPU of {count} through the session, against alone"
+    report(name, took * 1e3, "ms", alone * 1e3, took / alone, 2.0)
     one, many = trio.run(_setting)
     report("datamodel: set of 100 in 5 packages, against one", many * 1e3, "ms", one * 1e3, many / one, None)
-    bare = _bare() * 1e3
-    took = min(trio.run(_started) for _ in range(3)) * 1e3
-    report(
-        "datamodel: start to first answer over bare trio", took - bare, "ms", 250.0, (took - bare) / 250, 1.0
-    )
+    over = (min(trio.run(_started) for _ in range(3)) - min(_bare() for _ in range(3))) * 1e3
+    report("datamodel: CPU to the first answer, over bare trio", over, "ms", 250.0, over / 250, 1.0)
