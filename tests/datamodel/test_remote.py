@@ -411,3 +411,19 @@ async def test_a_daemon_that_hangs_costs_its_own_values(
     assert "Device.DeviceInfo.HostName" in await alone.get("")
     assert (await fault_of(alone.get(f"{RADIO}Channel"))).code == 9002
     assert (await fault_of(alone.set_all({f"{RADIO}Channel": "44"}))).code == 9002
+
+
+async def test_it_is_explained(acs: Acs, client: Client, kind: str) -> None:
+    await acs.get("Device.WiFi.")
+    found = await client.call("cwmp.datamodel", "describe", {"path": f"{RADIO}Channel"})
+    daemon = "ambiorix WiFi" if kind == "ambiorix" else "bbfdm Device.WiFi"
+    assert found == {
+        "name": f"{RADIO}Channel",
+        "declared": daemon,
+        "type": "unsignedInt",
+        "access": "readWrite",
+        "notification": 0,
+        "source": "",
+        "reads": [daemon],
+        "told": [daemon],
+    }

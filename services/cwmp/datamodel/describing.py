@@ -33,6 +33,7 @@ def describe(model: Model, attributes: Attributes, path: str) -> dict[str, Any]:
         raise Fault(FaultCode.INVALID_PARAMETER_NAME, f"{path}: an object, not a parameter")
     line, spec = _declaration(target, parameter)
     needs = parameter.source.needs
+    mount = target.node.mount
     return {
         "name": path,
         "declared": f"{parameter.origin}:{line}" if line else parameter.origin,
@@ -40,8 +41,10 @@ def describe(model: Model, attributes: Attributes, path: str) -> dict[str, Any]:
         "access": _access(parameter),
         "notification": attributes.of(path.removesuffix(parameter.name), parameter).notification,
         "source": json.dumps({k: v for k, v in spec.items() if k not in _NOT_SOURCE}) if spec else "",
-        "reads": sorted(" ".join(part for part in need if part) for need in needs),
-        "told": _told(model, parameter, needs),
+        "reads": sorted(" ".join(part for part in need if part) for need in needs)
+        if mount is None
+        else [str(mount)],
+        "told": _told(model, parameter, needs) if mount is None or not parameter.writable else [str(mount)],
     }
 
 

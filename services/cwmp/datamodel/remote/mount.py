@@ -110,7 +110,7 @@ class Mount:
         self.backend: Backend | None = None
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.where}"
+        return f"{self.kind} {self.where.removesuffix('.')}"
 
     @property
     def daemon(self) -> Backend:
