@@ -166,6 +166,9 @@ async def test_a_zone_is_renamed_with_all_that_names_it(wall: Router, acs: Acs) 
 
 async def test_a_zone_comes_and_goes_with_all_that_names_it(wall: Router, acs: Acs) -> None:
     number = (await acs.add(f"{FW}Level.")).instance_number
+    with pytest.raises(Fault) as caught:
+        await acs.add(f"{FW}Chain.{number}.Rule.")
+    assert "has no zone yet" in caught.value.text
     values = await acs.get(FW)
     chain = values[f"{FW}Level.{number}.Chain"]
     await acs.set_all({f"{FW}Level.{number}.Name": "guest", f"{FW}Level.{number}.DefaultPolicy": "Drop"})

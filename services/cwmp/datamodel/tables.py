@@ -232,8 +232,16 @@ class FixedRows(RowSource):
 
 
 def _filled(text: str, section: str, parent: Row) -> str:
-    """An option of a new section: ``{section}`` is its own name, other variables are the row's around it."""
-    return Template(text.replace("{section}", section)).render(parent) or ""
+    """An option of a new section: ``{section}`` is its own name, other variables are the row's around it.
+
+    Raises:
+        ValueFault: one of them has no value.
+    """
+    template = Template(text.replace("{section}", section))
+    found = template.render(parent)
+    if found is None:
+        raise ValueFault(f"{parent.path} has no {' and '.join(template.variables)} yet")
+    return found
 
 
 def _free_name(row: Row, package: str, prefix: str, number: int) -> str:
