@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -249,3 +251,11 @@ class TestPrograms:
         with pytest.raises(Fault) as refused:
             await packages.run(tmp_path / "nothing")
         assert refused.value.code == 9001
+
+
+def test_nothing_of_it_is_imported_before_it_is_needed() -> None:
+    code = (
+        "import sys, cwmp.firmware.service; print(*sorted(m for m in sys.modules if 'firmware.modules' in m))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["cwmp.firmware.modules", "cwmp.firmware.modules.door"]
