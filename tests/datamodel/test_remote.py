@@ -17,6 +17,7 @@ from cwmp.lab.router.bbfdm import BbfdmDaemon
 from cwmp.lab.router.served import Kind, Served, Template, wifi
 from cwmp.runtime import Paths, Runtime
 from ubuskit.client import Client, Method, Request, open_client
+from ubuskit.uci import Uci, UciError
 
 StartDatamodel = Callable[[], Awaitable[Runtime]]
 Daemon = AmbiorixDaemon | BbfdmDaemon
@@ -427,3 +428,51 @@ async def test_it_is_explained(acs: Acs, client: Client, kind: str) -> None:
         "reads": [daemon],
         "told": [daemon],
     }
+
+
+async def test_where_our_own_commit_fails_the_daemon_has_its_old_values(
+    acs: Acs, daemon: Daemon, router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await acs.set_all({f"{RADIO}Channel": "40"}, "before")
+
+    def full(*_args: Any, **_more: Any) -> None:
+        raise UciError(router.paths.uci_dir, 0, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Uci, "apply", full)
+        fault = await fault_of(acs.set_all({f"{RADIO}Channel": "44", f"{SSID}SSID": "never"}, "never"))
+        assert fault.code == 9002
+        assert "No space left" in fault.text
+        assert (await fault_of(acs.add("Device.WiFi.SSID."))).code == 9002
+    assert await acs.get(f"{RADIO}Channel", f"{SSID}SSID") == {f"{RADIO}Channel": "40", f"{SSID}SSID": "prpl"}
+    assert await acs.names("Device.WiFi.SSID.", True) == {SSID: True}
+    journal = json.loads((router.paths.state_dir / "datamodel/journal.json").read_text())
+    assert (journal["remote"], journal["parameter_key"]) == ({}, "before")
+    await acs.set_all({f"{RADIO}Channel": "48"}, "after")
+    assert values_of(daemon, "Radio.1.")["Channel"] == 48
+
+
+async def test_a_slow_description_is_asked_for_again(
+    kind: str, alone: Acs, serving: Client, router: Router, start_datamodel: StartDatamodel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("cwmp.datamodel.remote.mounts._SETTLE", 0.02)
+    monkeypatch.setattr("cwmp.datamodel.remote.mounts._AGAIN", 0.0)
+    declare(router, kind)
+    daemon = make(kind, serving, wifi())
+    gate = trio.Event()
+    name = "_do_describe" if kind == "ambiorix" else "_schema"
+    answer = getattr(daemon, name)
+
+    async def slow(*args: Any) -> Any:
+        await gate.wait()
+        return await answer(*args)
+
+    monkeypatch.setattr(daemon, name, slow)
+    await daemon.start()
+    await start_datamodel()
+    assert await alone.get("Device.WiFi.") == {}
+    gate.set()
+    with trio.fail_after(10):
+        while f"{RADIO}Channel" not in await alone.get("Device.WiFi."):
+            pass

@@ -123,13 +123,14 @@ class Mounts:
             self._not_before[path] = trio.current_time() + _AGAIN  # also where we are cancelled
             failure = "no answer"
             shape = None
-            with trio.move_on_after(_DESCRIBE):
-                try:
+            try:
+                with trio.move_on_after(_DESCRIBE):
                     shape = await mount.daemon.describe()
-                except RemoteError as error:
-                    failure = str(error)
+            except RemoteError as error:
+                failure = str(error)
+            finally:
+                mount.stale |= shape is None
             if shape is None:
-                mount.stale = True
                 self._log.warning("%s is served by nobody: %s", path, failure)
                 return
             graft(self._nodes[path], shape, mount)
