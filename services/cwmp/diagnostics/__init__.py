@@ -5,5 +5,5 @@ one, `service` puts them on the bus. One module is one test: `ipping`, `tracerou
 `download`, `upload`, `serverselection`, `selftest`, `neighboringwifi`. Below them are `network` (addresses and
 sockets), `icmp` and `echo` (pings), `echoplus` (TR-143's header), `throughput` with `httpload` and `ftpload`, and
 `times`. `progress` tells how far a test is.
-`echoserver` is no test: it answers those of others.
+`echoserver` is no test: it answers those of others, many at a time (`batch`).
 """

@@ -187,11 +187,11 @@ class Worker:
                 store.keep(store.changes.apply(change_id, index, None))
                 applied = await self._apply(backend, change_id, index, place, inventory)
                 inventory = await backend.inventory()
-            outcome = self._succeeded(task, applied, inventory)
+            result = self._succeeded(task, applied, inventory)
         except Fault as fault:
             self._log.error("%s failed: %s", kind, fault)
-            outcome = self._failed(task, place, fault)
-        store.keep(store.changes.result(change_id, index, outcome))
+            result = self._failed(task, place, fault)
+        store.keep(store.changes.result(change_id, index, result))
 
     async def _apply(
         self, backend: Backend, change_id: str, index: int, place: Target, inventory: Inventory
