@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -76,6 +76,16 @@ class Lab:
         args = {"command_key": "", "file_type": "1 Firmware Upgrade Image", "url": url, "windows": [window]}
         request = {"id": "schedule-1", "from": "tester", "op": "schedule_download", "args": args}
         self.do(self.bus.send, "cwmp.firmware.request", request)
+
+    @contextmanager
+    def heard(self, event: str) -> Iterator[None]:
+        """Ends when an event of this name has been sent since it began."""
+        heard = threading.Event()
+        listener = self.do(self.bus.listen, event, lambda *_: heard.set())
+        yield
+        if not heard.wait(20):
+            raise RuntimeError(f"nobody sent {event}")
+        self.do(listener.close)
 
     def login(self, user: str) -> str:
         return self.do_sync(self.endpoint.login, user).id

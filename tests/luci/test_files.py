@@ -60,7 +60,7 @@ def test_every_call_is_granted_and_nothing_more() -> None:
 
 def test_who_may_only_read_is_granted_nothing_that_changes_or_is_secret() -> None:
     granted = grants(ACLS, write=False)
-    reading = {"status", "history", "get", "names"}
+    reading = {"status", "history", "get", "names", "describe", "attributes", "modules"}
     assert {method for methods in granted["ubus"].values() for method in methods} <= reading
     assert "uci" not in granted
 

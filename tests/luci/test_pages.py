@@ -318,6 +318,38 @@ def test_values_are_changed_all_or_none_and_each_mistake_is_said(new_tab: NewTab
     expect(page.locator(".tr069-editor")).to_be_hidden()
 
 
+def test_a_parameter_says_where_it_comes_from_and_who_hears_of_it(new_tab: NewTab, lab: Lab) -> None:
+    page = new_tab("guest").open("parameters")
+    page.locator("#tr069-search").fill("ManagementServer Periodic")
+    row(page, INTERVAL).locator(".name").click()
+    about = page.locator(".cbi-section", has_text=INTERVAL)
+    expect(about.get_by_role("row", name="Type")).to_contain_text("unsignedInt")
+    expect(about.get_by_role("row", name="Access")).to_contain_text("readWrite")
+    expect(about.get_by_role("row", name="Who may change it beside the ACS")).to_contain_text("Subscriber")
+    expect(about.get_by_role("row", name="The ACS is told of changes")).to_contain_text("off")
+    expect(about.get_by_role("row", name="Declared in")).to_contain_text("ManagementServer.toml")
+    page.get_by_role("tree").focus()
+    page.keyboard.press("End")
+    page.keyboard.press("i")
+    expect(page.get_by_role("heading", name=INTERVAL)).to_have_count(0)
+
+
+def test_what_the_data_model_would_refuse_is_said_before_it_is_saved(new_tab: NewTab, lab: Lab) -> None:
+    page = new_tab().open("parameters")
+    page.locator("#tr069-search").fill("ManagementServer Periodic")
+    row(page, INTERVAL).get_by_role("button", name="Change this value").click()
+    before = lab.router.uci("cwmp").sections["cwmp"].options.get("periodic_inform_interval")
+    interval = page.locator(f'[name="{INTERVAL}"]')
+    expect(page.locator(".tr069-change small").last).to_contain_text("UCI cwmp")
+    interval.fill("0")
+    interval.blur()
+    expect(page.locator(".tr069-error:not(:empty)")).to_have_count(1)
+    assert lab.router.uci("cwmp").sections["cwmp"].options.get("periodic_inform_interval") == before
+    interval.fill("900")
+    expect(page.locator(".tr069-error:not(:empty)")).to_have_count(0)
+    page.get_by_role("button", name="Discard").click()
+
+
 def test_objects_are_added_and_deleted(new_tab: NewTab, lab: Lab) -> None:
     page = new_tab().open("parameters")
     for name in ("Device.DHCPv4.", "Device.DHCPv4.Server.", "Device.DHCPv4.Server.Pool."):
@@ -393,6 +425,8 @@ def test_a_transfer_is_confirmed_by_somebody_at_the_router(new_tab: NewTab, lab:
     page = new_tab().open("transfers")
     transfer = page.locator("article", has_text="night.bin")
     expect(transfer).to_contain_text("<b>Upgrade</b> now?")
+    expect(transfer.locator(".windows")).to_contain_text("when it is confirmed here")
+    page.screenshot(path=str(SHOTS / "transfers-confirm.png"))
     transfer.get_by_role("button", name="Confirm").click()
     expect(page.get_by_text("The transfer is confirmed.")).to_be_visible()
     expect(transfer).to_have_count(0, timeout=20_000)  # it failed, and the ACS knows
@@ -486,6 +520,23 @@ def test_the_other_tests_are_run_with_what_the_service_names(new_tab: NewTab, la
     expect(page.get_by_role("heading", name="RouteHops")).to_be_visible()
     expect(page.get_by_role("cell", name="127.0.0.1").first).to_be_visible()
     page.screenshot(path=str(SHOTS / "diagnostics-traceroute.png"), full_page=True)
+
+
+def test_a_download_is_drawn_while_it_goes(new_tab: NewTab, lab: Lab) -> None:
+    tab = new_tab()
+    tab.page.clock.install()
+    page = tab.open("diagnostics")
+    page.locator("#tr069-test").select_option("DownloadDiagnostics")
+    page.locator("#tr069-other-DownloadURL").fill(lab.slow_file(4_000_000, 1_000_000))
+    with lab.heard("cwmp.diagnostics.progress"):
+        page.locator("#tr069-run").click()
+    with page.expect_response(UBUS):
+        page.clock.run_for(5_100)
+    expect(page.locator(".tr069-chart .line")).to_be_visible()
+    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuemin", "0")
+    page.screenshot(path=str(SHOTS / "diagnostics-download.png"), full_page=True)
+    page.locator("#tr069-cancel").click()
+    expect(page.get_by_text("The test was cancelled.").first).to_be_visible()
 
 
 # Settings

@@ -19,6 +19,7 @@ from cwmp.firmware.modules.door import Door
 from cwmp.firmware.queue import Now, Queue, State, Transfer
 from cwmp.firmware.reboot import Rebooter
 from cwmp.firmware.records import Records
+from cwmp.firmware.times import elapsed
 from cwmp.firmware.transfer import time_of
 from cwmp.firmware.worker import Worker
 from cwmp.runtime import Peers
@@ -179,6 +180,7 @@ class BusObject:
             table["confirmation_needed"] = True
             table["user_message"] = window.user_message
         if transfer.windows:
+            table["age"] = round(elapsed(transfer.accepted, now).seconds)
             table["windows"] = [{"start": w.start, "end": w.end, "mode": w.mode} for w in transfer.windows]
         return table
 

@@ -128,13 +128,16 @@ return baseclass.extend({
 	names: (path, nextLevel) => whole(page => callNames(path, nextLevel, page), 'names'),
 	/* [{name, type, value}]; a path ending with a dot means all below it */
 	get: paths => whole(page => callGet(paths, page), 'parameters'),
-	set: declare('cwmp.datamodel', 'set', [ 'values' ]),
+	set: declare('cwmp.datamodel', 'set', [ 'values', 'dry_run' ]),
 	add: declare('cwmp.datamodel', 'add', [ 'object' ]),
 	del: declare('cwmp.datamodel', 'del', [ 'object' ]),
+	describe: declare('cwmp.datamodel', 'describe', [ 'path' ]),
+	attributes: declare('cwmp.datamodel', 'attributes', [ 'paths' ]),
 	modelStatus: declare('cwmp.datamodel', 'status'),
 
 	transfers: declare('cwmp.firmware', 'status'),
 	cancelTransfer: declare('cwmp.firmware', 'cancel', [ 'id' ]),
+	modules: declare('cwmp.firmware', 'modules'),
 	confirmTransfer: declare('cwmp.firmware', 'confirm', [ 'id' ]),
 
 	tests: declare('cwmp.diagnostics', 'status'),

@@ -46,6 +46,7 @@ class Editor {
 	constructor(onSaved) {
 		this.changes = new Map();
 		this.onSaved = onSaved;
+		this.turn = 0;
 		this.trouble = E('div');
 		this.list = E('div', { 'class': 'tr069-changes' });
 		this.node = E('div', { 'class': 'cbi-section tr069-editor', 'hidden': '' }, [
@@ -78,7 +79,7 @@ class Editor {
 		const id = 'tr069-edit-%s'.format(node.name);
 		const error = E('div', { 'id': '%s-error'.format(id), 'class': 'tr069-error', 'role': 'alert' });
 		const attributes = { 'id': id, 'name': node.name, 'aria-describedby': '%s-error'.format(id) };
-		const change = { name: node.name, type: node.type, error };
+		const change = { name: node.name, type: node.type, error, told: E('small') };
 
 		if (node.type == 'boolean') {
 			change.field = E('select', { ...attributes, 'class': 'cbi-input-select' }, [ 'true', 'false' ].map(value => E('option', { 'value': value }, [ value ])));
@@ -93,6 +94,7 @@ class Editor {
 		}
 
 		change.field.addEventListener('input', () => this.mark(change, check(change.type, change.field.value)));
+		change.field.addEventListener('change', () => this.rehearse());
 		change.field.addEventListener('keydown', ev => { if (ev.key == 'Enter') this.save() });
 
 		change.row = E('div', { 'class': 'tr069-change' }, [
@@ -101,8 +103,10 @@ class Editor {
 				change.field,
 				page.button('remove', '✕', () => this.drop(change), { 'title': _('Leave it as it is'), 'aria-label': _('Leave %s as it is').format(node.name) })
 			]),
-			error
+			error,
+			change.told
 		]);
+		this.tell(change);
 
 		return change;
 	}
@@ -112,6 +116,31 @@ class Editor {
 		change.field.setAttribute('aria-invalid', text != '');
 		dom.content(change.error, [ text ]);
 		return text == '';
+	}
+
+	/* Who would hear of a new value. */
+	async tell(change) {
+		const { data } = await bus.settled(bus.describe(change.name));
+		const told = data?.told ?? [];
+
+		dom.content(change.told, [ told.length ? _('Told of a new value: %s').format(told.join('; ')) : '' ]);
+	}
+
+	/* Ask the data model what it would refuse of all this, and change nothing. */
+	async rehearse() {
+		const turn = ++this.turn;
+		const changes = [ ...this.changes.values() ].filter(change => check(change.type, change.field.value) == '');
+		const values = Object.fromEntries(changes.map(change => [ change.name, change.field.value ]));
+
+		if (!changes.length)
+			return;
+
+		const { trouble } = await bus.settled(bus.set(values, true));
+
+		if (turn == this.turn)
+			for (const { name, text } of trouble?.parameters ?? [])
+				if (this.changes.get(name)?.field.value === values[name])
+					this.mark(this.changes.get(name), text);
 	}
 
 	drop(change) {
@@ -127,6 +156,9 @@ class Editor {
 
 	async save() {
 		const changes = [ ...this.changes.values() ];
+
+		this.turn++;
+
 		const wrong = changes.filter(change => !this.mark(change, check(change.type, change.field.value)));
 
 		dom.content(this.trouble, []);
@@ -137,7 +169,7 @@ class Editor {
 		}
 
 		try {
-			const reply = await bus.set(Object.fromEntries(changes.map(change => [ change.name, change.field.value ])));
+			const reply = await bus.set(Object.fromEntries(changes.map(change => [ change.name, change.field.value ])), false);
 
 			this.discard();
 			page.notify('success', reply.status == 1

@@ -10,6 +10,9 @@
  * they have, and their results as it gives them. It alone knows what is allowed, and says so for each input.
  */
 
+const MOVES_BYTES = /^(Down|Up)loadDiagnostics$/;
+const INTERVAL = 0.5;
+
 const ROUND_TRIPS = /^RTTimes$|^ResponseTimes?$/;
 
 /* Rows of a result as a table; the columns are what any of them has. */
@@ -35,12 +38,13 @@ class Other {
 		this.tests = Object.fromEntries(Object.entries(tests).filter(([ name ]) => name != except));
 		this.ends = ends;
 		this.inputs = E('form', { 'class': 'tr069-form', 'submit': ev => { ev.preventDefault(); this.start.click() } });
+		this.meanwhile = E('div');
 		this.result = E('div', { 'role': 'status' });
 		this.start = page.button('apply', _('Run'), () => this.run(), { 'id': 'tr069-run', 'disabled': bus.mayWrite() ? null : '' });
 		this.stop = page.button('reset', _('Stop'), () => bus.settled(bus.cancelTest(this.chooser.value)), { 'id': 'tr069-cancel', 'hidden': '' });
 		this.chooser = E('select', { 'id': 'tr069-test', 'class': 'cbi-input-select', 'aria-label': _('Test'), 'change': () => this.choose() },
 			Object.keys(this.tests).map(name => E('option', { 'value': name }, [ name ])));
-		this.node = page.section(_('Other tests'), [ E('div', { 'class': 'tr069-tools' }, [ this.chooser, this.start, this.stop ]), this.inputs, this.result ]);
+		this.node = page.section(_('Other tests'), [ E('div', { 'class': 'tr069-tools' }, [ this.chooser, this.start, this.stop ]), this.inputs, this.meanwhile, this.result ]);
 		this.node.hidden = !Object.keys(this.tests).length;
 
 		if (!this.node.hidden)
@@ -60,7 +64,24 @@ class Other {
 			...[ ...this.fields ].map(([ name, { input, error } ]) => E('div', [ E('label', { 'for': input.id }, [ name ]), input, error ])),
 			E('button', { 'type': 'submit', 'hidden': '' })
 		]);
+		dom.content(this.meanwhile, []);
 		dom.content(this.result, []);
+	}
+
+	/* How far tests are, as the service's `status` has it; what there was to see stays when the test is over. */
+	progress(all) {
+		const now = all?.[this.chooser.value];
+
+		if (!now || this.stop.hidden)
+			return;
+
+		const bytes = MOVES_BYTES.test(this.chooser.value);
+		const amount = bytes ? page.size : String;
+
+		dom.content(this.meanwhile, [
+			page.progress(now.done, now.total, amount),
+			bytes && now.rates?.length ? chart.throughput(now.rates, INTERVAL) : ''
+		]);
 	}
 
 	mark(name, text) {
@@ -76,6 +97,7 @@ class Other {
 		const args = Object.fromEntries([ ...this.fields ].map(([ name, { input } ]) => [ name, input.value.trim() ]));
 
 		this.fields.forEach((field, name) => this.mark(name, ''));
+		dom.content(this.meanwhile, []);
 		dom.content(this.result, [ E('em', { 'class': 'spinning' }, [ _('The test is running…') ]) ]);
 		this.stop.hidden = false;
 		this.chooser.disabled = true;

@@ -63,6 +63,17 @@ return baseclass.extend({
 		return E('button', { 'type': 'button', 'class': 'btn cbi-button cbi-button-%s'.format(style), 'click': busy, ...attributes }, [ text ]);
 	},
 
+	/* How much of `total` (0: not known) is done; `shown` makes text of an amount. */
+	progress(done, total, shown) {
+		const percent = total > 0 ? Math.min(100, Math.floor(done * 100 / total)) : 0;
+		const text = total > 0 ? _('%s of %s (%d%%)').format(shown(done), shown(total), percent) : shown(done);
+
+		return E('div', {
+			'class': 'cbi-progressbar', 'role': 'progressbar', 'title': text, 'aria-label': text,
+			'aria-valuemin': 0, 'aria-valuemax': 100, 'aria-valuenow': total > 0 ? percent : null
+		}, [ E('div', { 'style': 'width: %d%%'.format(percent) }) ]);
+	},
+
 	/* A message above the page; it goes when the next one comes. */
 	notify(kind, text) {
 		document.querySelectorAll('.tr069-note').forEach(note => note.remove());

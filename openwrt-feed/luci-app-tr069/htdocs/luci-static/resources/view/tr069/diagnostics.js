@@ -72,7 +72,10 @@ return view.extend({
 		this.message = E('div');
 		this.other = new other.Other(status.data?.tests ?? {}, 'IPPing', ENDS);
 		this.showLast(status);
-		bus.every(5, () => bus.settled(bus.tests()).then(now => this.showLast(now)));
+		bus.every(5, () => bus.settled(bus.tests()).then(now => {
+			this.showLast(now);
+			this.other.progress(now.data?.progress);
+		}));
 
 		return page.frame(_('Diagnostics'), _('Tests made from this router. What is tested here is not reported to the ACS.'), [
 			page.section(_('Ping'), [

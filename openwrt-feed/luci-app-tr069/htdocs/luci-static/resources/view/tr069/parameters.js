@@ -11,6 +11,8 @@
 
 const PAUSE = 250;
 
+const NOTIFICATION = [ _('off'), _('with the next session'), _('at once') ];
+
 return view.extend({
 	handleSave: null,
 	handleSaveApply: null,
@@ -35,6 +37,7 @@ return view.extend({
 			onKey: (key, row, number) => this.key(key, row, number),
 			onShown: rows => this.fill(rows)
 		});
+		this.about = E('div', { 'role': 'status' });
 		this.editor = new editor.Editor(names => this.saved(names));
 		this.tell(trouble);
 		this.draw();
@@ -50,6 +53,7 @@ return view.extend({
 			]),
 			this.message,
 			this.list.node,
+			this.about,
 			this.editor.node
 		]);
 	},
@@ -139,7 +143,7 @@ return view.extend({
 				'aria-expanded': row.object ? String(row.open == true) : null
 			},
 			children: [
-				E('span', { 'class': 'name', 'style': depth, 'title': row.name, 'click': row.object ? () => this.toggle(row) : null }, [
+				E('span', { 'class': 'name', 'style': depth, 'title': row.name, 'click': () => row.object ? this.toggle(row) : this.explain(row) }, [
 					E('span', { 'class': 'twist', 'aria-hidden': 'true' }, [ row.object ? (row.loading ? '…' : row.open ? '▾' : '▸') : '' ]),
 					E('bdi', [ row.label ])
 				]),
@@ -186,6 +190,8 @@ return view.extend({
 				this.toggle(row);
 			else if (row.writable && bus.mayWrite())
 				this.edit(row);
+			else
+				this.explain(row);
 			return true;
 
 		case 'ArrowRight':
@@ -200,6 +206,11 @@ return view.extend({
 				this.toggle(row);
 			else if (!this.tree.found)
 				this.list.select(this.list.rows.indexOf(this.tree.parent(row.name)));
+			return true;
+
+		case 'i':
+			if (!row.object)
+				this.explain(row);
 			return true;
 
 		case 'Insert':
@@ -218,6 +229,30 @@ return view.extend({
 		}
 
 		return false;
+	},
+
+	/* Where a parameter comes from, whether the ACS wants to hear of it, and who would hear of a new value. */
+	async explain(row) {
+		const [ described, attributes ] = await Promise.all([
+			bus.settled(bus.describe(row.name)), bus.settled(bus.attributes([ row.name ]))
+		]);
+
+		this.tell(described.trouble ?? attributes.trouble);
+
+		if (!described.data)
+			return;
+
+		const about = described.data, of = attributes.data?.attributes?.[0];
+
+		dom.content(this.about, [ page.section(row.name, [ page.facts([
+			[ _('Type'), about.type ],
+			[ _('Access'), about.access ],
+			[ _('The ACS is told of changes'), NOTIFICATION[of?.notification & 3] ?? '–' ],
+			[ _('Who may change it beside the ACS'), of ? of.access.join(', ') || _('nobody') : '–' ],
+			[ _('Told of a new value'), about.told.join('; ') || _('nobody') ],
+			[ _('Read from'), about.reads.join('; ') || '–' ],
+			[ _('Declared in'), about.declared ]
+		]) ]) ]);
 	},
 
 	/* A row that was never in sight for long has no value yet: one that is changed must be known. */

@@ -21,29 +21,29 @@ const STATES = {
 
 const CANCELLABLE = [ 'queued', 'downloading', 'uploading', 'checking', 'ready' ];
 
-function progress(bytes, total) {
-	const percent = total > 0 ? Math.min(100, Math.floor(bytes * 100 / total)) : 0;
-	const text = total > 0 ? _('%s of %s (%d%%)').format(page.size(bytes), page.size(total), percent) : page.size(bytes);
+const MODES = {
+	'1 At Any Time': _('at any time'),
+	'2 Immediately': _('immediately'),
+	'3 When Idle': _('when the router is idle'),
+	'4 Confirmation Needed': _('when it is confirmed here')
+};
 
-	return E('div', {
-		'class': 'cbi-progressbar', 'role': 'progressbar', 'title': text, 'aria-label': text,
-		'aria-valuemin': 0, 'aria-valuemax': 100, 'aria-valuenow': percent
-	}, [ E('div', { 'style': 'width: %d%%'.format(percent) }) ]);
-}
+/* So many seconds from now, in the viewer's zone, without the seconds. */
+const moment = seconds => new Date(Date.now() + seconds * 1000).toLocaleString([], { dateStyle: 'short', timeStyle: 'short' });
 
 return view.extend({
 	handleSave: null,
 	handleSaveApply: null,
 	handleReset: null,
 
-	load: () => bus.settled(bus.transfers()),
+	load: () => Promise.all([ bus.settled(bus.transfers()), bus.settled(bus.modules()) ]),
 
-	render(status) {
+	render([ status, software ]) {
 		this.content = E('div', { 'aria-live': 'polite' });
 		this.show(status);
 		bus.every(5, () => this.refresh());
 
-		return page.frame(_('Transfers'), _('Files that are sent to this router or by it: firmware, configuration, logs; and what became of them.'), [ this.content ]);
+		return page.frame(_('Transfers'), _('Files that are sent to this router or by it: firmware, configuration, logs; and what became of them.'), [ this.content, this.software(software) ]);
 	},
 
 	refresh() {
@@ -64,7 +64,7 @@ return view.extend({
 		dom.content(this.content, [
 			data.reboot_pending ? page.alert('warning', _('This router restarts soon.')) : '',
 			page.section(_('Under way'), list(open, _('No transfer is under way.'))),
-			page.section(_('Over, not yet reported to the ACS'), list(over, _('There is nothing to report.')))
+			page.section(_('Over'), list(over, _('Nothing is left to be reported to the ACS, and none was begun here lately.')))
 		]);
 	},
 
@@ -79,12 +79,25 @@ return view.extend({
 				CANCELLABLE.includes(t.state) && bus.mayWrite()
 					? page.button('remove', _('Cancel'), () => this.cancel(t), { 'aria-label': _('Cancel %s').format(t.file_type) }) : ''
 			]),
-			t.bytes != null ? progress(t.bytes, t.total) : '',
+			t.bytes != null ? page.progress(t.bytes, t.total, page.size) : '',
 			t.confirmation_needed ? this.question(t) : '',
 			failed ? page.alert('danger', '%s (%d)'.format(t.fault_string, t.fault_code)) : '',
 			E('p', { 'class': 'url' }, [ t.url ]),
-			E('p', [ this.details(t).join(' · ') ])
+			E('p', [ this.details(t).join(' · ') ]),
+			t.windows?.length ? E('ul', { 'class': 'windows' }, t.windows.map(w => E('li', [
+				_('from %s to %s, %s').format(moment(w.start - t.age), moment(w.end - t.age), MODES[w.mode] ?? w.mode)
+			]))) : ''
 		]);
+	},
+
+	/* What the ACS may install and remove, as it was when the page was opened. */
+	software({ data }) {
+		const units = data?.units ?? [];
+
+		return units.length ? page.section(_('Software that the ACS manages'), [ page.facts(units.map(unit => [
+			'%s %s'.format(unit.name, unit.version),
+			[ unit.status, ...(unit.services ?? []).map(service => ' · %s: %s'.format(service.name, service.status)) ].map(text => E('span', [ text ]))
+		])) ]) : '';
 	},
 
 	/* What the ACS wants somebody here to agree to; the words are its own. */
