@@ -106,6 +106,13 @@ def test_what_is_no_archive(tmp_path: Path, data: bytes) -> None:
         copied(tmp_path, data)
 
 
+def test_what_our_own_system_backs_up_beside_is_left_out(tmp_path: Path) -> None:
+    more = (member("root/.profile"), member("etc/pipe", kind=tarfile.FIFOTYPE), *GOOD)
+    (tmp_path / "source").write_bytes(packed(*more))
+    assert archive.copy_backup(tmp_path / "source", tmp_path / "copy", "etc/cwmp", strict=False) == 1
+    assert copied(tmp_path, (tmp_path / "copy").read_bytes()), "and what is left can be restored"
+
+
 def test_an_archive_that_would_fill_the_router(tmp_path: Path) -> None:
     bomb = packed(member("etc/zeros", bytes(17 << 20)))
     assert len(bomb) < 100_000

@@ -27,11 +27,12 @@ class ArchiveError(Exception):
     """The archive cannot be used; the text says why."""
 
 
-def copy_backup(source: Path, target: Path, without: str) -> int:
+def copy_backup(source: Path, target: Path, without: str, *, strict: bool = True) -> int:
     """Copy a backup of the configuration, as ``sysupgrade -b`` makes it; how many files it has.
 
-    Whatever is not below ``etc`` is refused; what is below `without` (such as ``etc/cwmp``) is left out: the state
-    of this client is no configuration, and that of another day would have it do things twice.
+    Whatever may not be restored, since it is not below ``etc`` or no plain file, is refused, or, not `strict`, left
+    out: our own system may back up more. What is below `without` (such as ``etc/cwmp``) is always left out: the
+    state of this client is no configuration, and that of another day would have it do things twice.
 
     Raises:
         ArchiveError: it is none.
@@ -41,26 +42,31 @@ def copy_backup(source: Path, target: Path, without: str) -> int:
     files = 0
     with _reading(source) as archive, _writing(target) as copy:
         for member, name in _members(archive, MAX_BACKUP_BYTES):
-            if name.parts[:1] != ("etc",):
-                raise ArchiveError(f"it has something outside /etc: {_shown(name)}")
-            if any(parent in links for parent in name.parents):
-                raise ArchiveError(f"it leads through a link: {_shown(name)}")
+            if (why := _unfit(member, name, links)) is not None:
+                if strict:
+                    raise ArchiveError(f"it {why}: {_shown(name)}")
+                continue
             if name.is_relative_to(without):
                 continue
             member.name, member.mode, member.pax_headers = str(name), member.mode & 0o777, {}
             if member.issym():
                 links.add(name)
-                copy.addfile(member)
-            elif member.isdir():
-                copy.addfile(member)
-            elif member.isreg():
-                files += 1
-                copy.addfile(member, archive.extractfile(member))
-            else:
-                raise ArchiveError(f"it has something that is no file: {_shown(name)}")
+            files += member.isreg()
+            copy.addfile(member, archive.extractfile(member) if member.isreg() else None)
     if not files:
         raise ArchiveError("there is no configuration in it")
     return files
+
+
+def _unfit(member: tarfile.TarInfo, name: PurePosixPath, links: set[PurePosixPath]) -> str | None:
+    """Why a part of a backup may not be restored; None when it may."""
+    if name.parts[:1] != ("etc",):
+        return "has something outside /etc"
+    if any(parent in links for parent in name.parents):
+        return "leads through a link"
+    if not (member.issym() or member.isdir() or member.isreg()):
+        return "has something that is no file"
+    return None
 
 
 def unpack(source: Path, directory: Path, space: Callable[[Path], int]) -> int:

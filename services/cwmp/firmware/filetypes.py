@@ -10,7 +10,7 @@
 
 | Upload                          | what is sent                                                              |
 |---------------------------------|---------------------------------------------------------------------------|
-| 1, 3 Vendor Configuration File  | an archive of ``sysupgrade -b``, without this client's state              |
+| 1, 3 Vendor Configuration File  | an archive of ``sysupgrade -b``: what is in /etc, but for our own state    |
 | 2, 4 Vendor Log File            | the system's log, or the end of the file where it is kept                 |
 | X ..                            | what the program that is declared for it writes                           |
 
@@ -23,6 +23,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -167,7 +168,8 @@ class FileTypes:
         whole = file.with_suffix(".whole")
         try:
             await self._system.backup(whole)
-            await trio.to_thread.run_sync(archive.copy_backup, whole, file, _state(self._paths))
+            copy = partial(archive.copy_backup, whole, file, _state(self._paths), strict=False)
+            await trio.to_thread.run_sync(copy)
         except (archive.ArchiveError, OSError) as error:
             raise Fault(FaultCode.UPLOAD_FAILURE, f"the configuration cannot be packed: {error}") from None
         finally:
