@@ -27,9 +27,9 @@ from typing import Any
 
 CORPUS = Path(__file__).parent / "corpus"
 
-CALLS = 40_000
-CALLS_PER_BYTE = 400
-MEMORY = 24 << 20
+CALLS = 100_000
+CALLS_PER_BYTE = 16
+MEMORY = 16 << 20
 PATIENCE = 30.0
 _MAX_INPUT = 96 << 10
 _MEMORY_EVERY = 8
