@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,28 +34,34 @@ class Gate:
     """The program, which stops before it installs: says its process id, and goes on when it is let."""
 
     def __init__(self, root: Path) -> None:
-        self._begun, self._hold = root / "tmp/begun", root / "tmp/hold"
+        begun, self._hold = root / "tmp/begun", root / "tmp/hold"
         program = root / "bin/opkg"
         program.rename(root / "bin/opkg.real")
         program.write_text(
             "#!/bin/sh\n"
             f'case "$*" in *install*) if [ -p {self._hold} ]; then\n'
-            f"echo $$ >{self._begun}; read go <{self._hold}; fi;;\nesac\n"
+            f"echo $$ >{begun}; read go <{self._hold}; fi;;\nesac\n"
             f'exec {root}/bin/opkg.real "$@"\n'
         )
         program.chmod(0o755)
-        for fifo in (self._begun, self._hold):
+        for fifo in (begun, self._hold):
             os.mkfifo(fifo)
+        # Open for both, so that whoever opens them next does not wait for the other side.
+        self._said, self._go = (os.open(f, os.O_RDWR | os.O_NONBLOCK) for f in (begun, self._hold))
 
     async def begun(self) -> int:
         with trio.fail_after(20):
-            return int(await trio.to_thread.run_sync(self._begun.read_text, abandon_on_cancel=True))
+            await trio.lowlevel.wait_readable(self._said)
+        return int(os.read(self._said, 100))
 
-    async def open(self) -> None:
+    def open(self) -> None:
         """Let it go on, and whoever comes after it pass."""
-        with trio.fail_after(20):
-            await trio.to_thread.run_sync(self._hold.write_text, "go\n", abandon_on_cancel=True)
+        os.write(self._go, b"go\n")
         self._hold.unlink()
+
+    def close(self) -> None:
+        os.close(self._said)
+        os.close(self._go)
 
 
 @pytest.fixture
@@ -72,8 +78,10 @@ def opkg(paths: Paths) -> PackageManager:
 
 
 @pytest.fixture
-def gate(opkg: PackageManager) -> Gate:
-    return Gate(opkg.root)
+def gate(opkg: PackageManager) -> Iterator[Gate]:
+    found = Gate(opkg.root)
+    yield found
+    found.close()
 
 
 async def while_waiting(acs: Acs, files: FileServer, gate: Gate, kill: Kill) -> None:
@@ -114,7 +122,7 @@ async def while_applying_goes_on(acs: Acs, files: FileServer, gate: Gate, kill: 
     program = await gate.begun()
     descriptor = os.pidfd_open(program)
     await kill()
-    await gate.open()
+    gate.open()
     with trio.fail_after(20):
         await trio.lowlevel.wait_readable(descriptor)
     os.close(descriptor)
@@ -170,7 +178,7 @@ async def test_stopped_while_the_package_manager_is_at_work(
     await acs.change(DUOperation("Install", url="http://h/hello"))
     descriptor = os.pidfd_open(await gate.begun())
     runtime.nursery.cancel_scope.cancel()
-    await gate.open()
+    gate.open()
     with trio.fail_after(20):
         await trio.lowlevel.wait_readable(descriptor)
     os.close(descriptor)
