@@ -21,7 +21,7 @@ T = TypeVar("T")
 _PAGE = 36_000
 """Characters a page holds before it is closed; with what the encoding adds that is 32 to 48 KiB."""
 _PER_ITEM = 40
-_MAX_ROUNDS = 8
+_MAX_ROUNDS = 16
 _MAX_RESTARTS = 5
 
 Chosen = tuple[Row, Iterable[Parameter]]

@@ -46,7 +46,7 @@ from ubuskit import uci
 
 _MAX_KEY = 32
 _MAX_ROWS = 1024
-_MAX_ROUNDS = 8
+_MAX_ROUNDS = 16
 
 
 @dataclass(frozen=True, slots=True)
