@@ -476,3 +476,23 @@ async def test_a_slow_description_is_asked_for_again(
     with trio.fail_after(10):
         while f"{RADIO}Channel" not in await alone.get("Device.WiFi."):
             pass
+
+
+async def test_rows_have_aliases_there_too(acs: Acs) -> None:
+    number = (await acs.add("Device.WiFi.SSID.[guest].")).instance_number
+    assert await acs.get("Device.WiFi.SSID.[guest].Alias") == {"Device.WiFi.SSID.[guest].Alias": "guest"}
+    await acs.set_all({"Device.WiFi.SSID.[guest].SSID": "for guests"})
+    assert await acs.get(f"Device.WiFi.SSID.{number}.SSID") == {
+        f"Device.WiFi.SSID.{number}.SSID": "for guests"
+    }
+    assert (await fault_of(acs.add("Device.WiFi.SSID.[guest]."))).code == 9005
+    fault = await fault_of(acs.set_all({"Device.WiFi.Radio.[radio0].Channel": "0"}))
+    assert [(p.name, p.code) for p in fault.parameters] == [("Device.WiFi.Radio.[radio0].Channel", 9007)]
+    await acs.set_all({"Device.ManagementServer.InstanceMode": "InstanceAlias"})
+    assert "Device.WiFi.SSID.[guest].SSID" in await acs.get("Device.WiFi.")
+    assert set(await acs.names("Device.WiFi.SSID.", True)) == {
+        "Device.WiFi.SSID.[cpe-row-1].",
+        "Device.WiFi.SSID.[guest].",
+    }
+    await acs.delete("Device.WiFi.SSID.[guest].")
+    assert set(await acs.names("Device.WiFi.SSID.", True)) == {"Device.WiFi.SSID.[cpe-row-1]."}
