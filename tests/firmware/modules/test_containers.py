@@ -106,6 +106,22 @@ async def test_one_unit_in_two_environments(acs: Acs, modules: Modules) -> None:
     ]
 
 
+async def test_all_that_hold_a_unit_are_updated_or_none(
+    acs: Acs, modules: Modules, containers: Containers
+) -> None:
+    for number in (1, 2):
+        await acs.results(
+            DUOperation("Install", url=URL, execution_env_ref=f"Device.SoftwareModules.ExecEnv.{number}")
+        )
+    await acs.write(ExecEnv_2_Enable="false")
+    results = await acs.results(DUOperation("Update", uuid=UUID, url=NEW))
+    assert [(r.fault_code, r.version) for r in results] == [(9024, "3.16"), (9024, "3.16")]
+    assert "Update" not in [name for name, _ in containers.calls]
+    await acs.write(ExecEnv_2_Enable="true")
+    results = await acs.results(DUOperation("Update", uuid=UUID, url=NEW))
+    assert [(r.fault_code, r.version) for r in results] == [(0, "3.17"), (0, "3.17")]
+
+
 async def test_what_it_refuses_at_once(acs: Acs, modules: Modules) -> None:
     done = await one(acs, DUOperation("Install", url="docker://registry.example.com/nothing"))
     assert (done.fault_code, done.fault_string, done.current_state) == (9016, "no such image", "Failed")

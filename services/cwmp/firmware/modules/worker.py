@@ -241,6 +241,9 @@ class Worker:
             raise Fault(FaultCode.UNKNOWN_DEPLOYMENT_UNIT, "the deployment unit is gone")
         if operation.kind == "Uninstall":
             return await have_done(None, known.uuid, lambda: backend.uninstall(unit))
+        for other in self._store.catalog.deployed(inventory):
+            if other.known.uuid == known.uuid:  # all that hold it are updated, or none
+                selection.check_environment(inventory.environment(other.unit.environment))
         if not (url := operation.url or known.url):
             raise Fault(FaultCode.INVALID_ARGUMENTS, "there is no URL to update it from")
         async with self._around.bring() as bring:
