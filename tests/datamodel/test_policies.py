@@ -48,6 +48,12 @@ async def test_parameters_for_some_events_and_for_all(acs: Acs) -> None:
     }
 
 
+async def test_rows_by_alias(acs: Acs) -> None:
+    await asked(acs, "Device.WiFi.SSID.[cpe-default_radio0].SSID")
+    (found,) = (await extra(acs, "2 PERIODIC")).values()
+    assert found == "OpenWrt"
+
+
 async def test_types_are_those_of_the_parameters(acs: Acs) -> None:
     await asked(acs, f"{SERVER}HeartbeatPolicy.ReportingInterval")
     found = await acs.inform("2 PERIODIC")
