@@ -65,8 +65,17 @@ class AddressRows(ItemRows):
         return super().add(parent, node, number, staging)
 
 
+def _parsed(row: Row) -> ipaddress.IPv4Interface | None:
+    """The address that the row is; found out once a request, as long as its text stays."""
+    text, mask = row.item["text"], netifd.text(row.section, "netmask")
+    found: ipaddress.IPv4Interface | None = row.view.root.cached(
+        (interface_of, text, mask), lambda _: interface_of(row.section, text)
+    )
+    return found
+
+
 def _read_address(row: Row) -> str | None:
-    found = interface_of(row.section, row.item["text"])
+    found = _parsed(row)
     return None if found is None else str(found.ip)
 
 
@@ -85,7 +94,7 @@ def _read_mask(row: Row) -> str | None:
     if text.startswith(_NEW):
         length = text.partition("/")[2]
         return netmask(int(length)) if length else netifd.text(row.section, "netmask") or None
-    found = interface_of(row.section, text)
+    found = _parsed(row)
     return None if found is None else str(found.netmask)
 
 
@@ -111,7 +120,7 @@ def _write_enable(row: Row, text: str, staging: Staging) -> None:
 def _read_status(row: Row) -> str:
     if not row.item["enabled"] or netifd.is_on(row.section, "disabled", default=False):
         return "Disabled"
-    found = interface_of(row.section, row.item["text"])
+    found = _parsed(row)
     if found is None:
         return "Error_Misconfigured"
     given = netifd.interfaces(row).get(row.parent.key if row.parent is not None else "", {})
