@@ -113,8 +113,12 @@ async def test_p43_secrets_read_as_nothing(acs: Acs) -> None:
 
 
 async def test_partial_paths_give_the_subtree_and_names_the_parameter(acs: Acs) -> None:
+    def still(values: dict[str, str]) -> dict[str, str]:
+        """Without what counts seconds."""
+        return {n: v for n, v in values.items() if not n.endswith((".LastChange", "Time.CurrentLocalTime"))}
+
     everything = await acs.get("")
-    assert await acs.get("Device.") == everything
+    assert still(await acs.get("Device.")) == still(everything)
     below = await acs.get(LAN)
     assert below == {n: v for n, v in everything.items() if n.startswith(LAN)} != {}
     table = await acs.get("Device.IP.Interface.")
