@@ -81,7 +81,20 @@ def test_in_a_boot_the_monotonic_clock_tells() -> None:
 
 
 def test_after_a_boot_the_wall_clock_tells() -> None:
-    assert scheduled(*TWO).open_window(Now(BOOT.wall + 350, 20.0, "boot-2")) == 1
+    assert scheduled(*TWO).open_window(Now(BOOT.wall + 350, 200.0, "boot-2")) == 1
+
+
+def test_right_after_a_boot_the_wall_clock_may_be_of_before_the_boot() -> None:
+    waiting, early = scheduled(*TWO), Now(BOOT.wall + 350, 20.0, "boot-2")
+    assert (waiting.open_window(early), waiting.due_in(early)) == (None, math.inf)
+    late = Now(BOOT.wall + 9000, 20.0, "boot-2")
+    assert waiting.too_late(late) is None
+    assert waiting.too_late(later(late, 200)) is not None
+    delayed = transfer("b", delay=60)
+    assert (delayed.due_in(late), delayed.too_late(late)) == (160, None), (
+        "it is too late, unless the clock is wrong"
+    )
+    assert delayed.due_in(early) < 0
 
 
 def test_after_a_boot_without_a_clock_no_window_is_known_to_be_open() -> None:
@@ -99,7 +112,7 @@ def test_a_clock_that_is_set_after_the_request_counts_from_the_request() -> None
     assert queue.expire(Now(40.0, 40.0, "boot-1")) is queue
     known = queue.expire(Now(BOOT.wall, 50.0, "boot-1"))
     assert known.transfer("a").accepted == Now(BOOT.wall - 20, 30.0, "boot-1")
-    assert known.transfer("a").open_window(Now(BOOT.wall + 100, 9.0, "boot-2")) == 0
+    assert known.transfer("a").open_window(Now(BOOT.wall + 100, 900.0, "boot-2")) == 0
 
 
 # When it may run

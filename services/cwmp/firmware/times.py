@@ -3,7 +3,8 @@
 How long ago something was asked for is told by two clocks. Within one boot the monotonic clock decides, so that
 setting the wall clock neither hurries nor holds up a transfer. After a boot that clock began anew: then the wall
 clock decides, if it was set both times. As long as it is not, only this is certain: at least the time since the
-boot has passed.
+boot has passed. Nor is the wall clock believed right after a boot where an error would be dear: OpenWrt begins with
+the time of the last change to its files, until NTP has told it better.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from ubuskit.records import dataclass
 
 OUR_RETRIES = 3
 """What a MaxRetries of -1 means: "the CPE decides"."""
+
+SETTLED = 180.0
+"""Seconds after a boot by which NTP has told the time, if it ever does."""
 
 _PAUSE = 60.0
 
@@ -39,9 +43,10 @@ class Now:
 
 @dataclass(frozen=True, slots=True)
 class Elapsed:
-    """Seconds since a moment; at least so many where not `certain`."""
+    """Seconds since a moment, as well as known; at least `least`, and exactly `seconds` where that is `certain`."""
 
     seconds: float
+    least: float
     certain: bool
 
 
@@ -63,10 +68,12 @@ class Window:
 def elapsed(since: Now, now: Now) -> Elapsed:
     """The time from `since` to `now`."""
     if now.boot_id == since.boot_id:
-        return Elapsed(now.boottime - since.boottime, certain=True)
+        passed = now.boottime - since.boottime
+        return Elapsed(passed, passed, certain=True)
     if since.wall >= CLOCK_IS_SET and now.wall >= since.wall:
-        return Elapsed(now.wall - since.wall, certain=True)
-    return Elapsed(now.boottime, certain=False)
+        passed, certain = now.wall - since.wall, now.boottime >= SETTLED
+        return Elapsed(passed, passed if certain else now.boottime, certain)
+    return Elapsed(now.boottime, now.boottime, certain=False)
 
 
 def anchored(moment: Now, now: Now) -> Now:

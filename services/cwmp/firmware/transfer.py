@@ -123,6 +123,8 @@ class Transfer:
         no clock tells, or there is no next window."""
         passed = times.elapsed(self.accepted, now)
         if not self.windows:
+            if self.delay and not self.attempts and passed.seconds > self.delay + _BEGIN_WITHIN:
+                return times.SETTLED - now.boottime  # too late, unless the clock is wrong
             return self.delay - passed.seconds
         if passed.certain:
             for window in self.windows[self.window :]:
@@ -157,7 +159,7 @@ class Transfer:
 
     def asks_for(self, now: Now) -> Window | None:
         """The window, open or to come, for which somebody still has to agree."""
-        passed = times.elapsed(self.accepted, now).seconds
+        passed = times.elapsed(self.accepted, now).least
         return next(
             (
                 w
@@ -171,7 +173,7 @@ class Transfer:
         """Why it will not begin any more."""
         passed = times.elapsed(self.accepted, now)
         if self.windows:
-            if passed.seconds < self.windows[-1].end:
+            if passed.least < self.windows[-1].end:
                 return None
             return Fault(FaultCode.TIME_WINDOWS, self._why_not_in_time())
         if not self.delay or self.attempts or not _long_over(passed, self.delay):
