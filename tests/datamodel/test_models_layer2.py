@@ -253,6 +253,13 @@ async def test_a_link_for_each_device_that_interfaces_are_on(router: Router, acs
     }
     assert some(values, f"{LINK}1.", expected) == expected
     assert values[f"{LINK}2.LowerLayers"] == f"{PORTS}1"
+    assert values[f"{LINK}2.MTU"] == "1500"
+    await acs.set_all({f"{LINK}2.MTU": "1492", f"{LINK}2.MACAddress": "02:00:5E:00:53:77"})
+    section = router.uci("network").rpartition("config device")[2]
+    for line in "name 'eth0'", "mtu '1492'", "macaddr '02:00:5e:00:53:77'":
+        assert f"option {line}" in section
+    values = await acs.get(f"{LINK}2.")
+    assert (values[f"{LINK}2.MTU"], values[f"{LINK}2.MACAddress"]) == ("1492", "02:00:5E:00:53:77")
     for wrong in (f"{LINK}1.LowerLayers", f"{PORTS}1"), (f"{LINK}2.LowerLayers", ""):
         with pytest.raises(Fault):
             await acs.set(**dict([wrong]))
