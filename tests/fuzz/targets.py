@@ -10,6 +10,7 @@ from tests.fuzz.bus import BUS
 from tests.fuzz.engine import Target
 from tests.fuzz.files import FILES
 from tests.fuzz.hosts import HOSTS
+from tests.fuzz.model import MODEL
 from tests.fuzz.network import NETWORK
 
-TARGETS: tuple[Target, ...] = (*NETWORK, *HOSTS, *BUS, *FILES)
+TARGETS: tuple[Target, ...] = (*NETWORK, *HOSTS, *MODEL, *BUS, *FILES)
