@@ -203,3 +203,11 @@ async def test_the_mode_outlives_a_restart(alone: Acs, start_datamodel: StartDat
     runtime.nursery.cancel_scope.cancel()
     await start_datamodel()
     assert await alone.get(MODE, AUTO) == {MODE: "InstanceAlias", AUTO: "true"}
+
+
+async def test_only_the_acs_changes_an_alias(acs: Acs) -> None:
+    name = f"{SSIDS}1.Alias"
+    with pytest.raises(Fault) as caught:
+        await acs.set_all({name: "ours"}, None)
+    assert [(p.name, p.code) for p in caught.value.parameters] == [(name, 9001)]
+    assert await acs.get(name) == {name: "main"}

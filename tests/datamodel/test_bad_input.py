@@ -21,6 +21,7 @@ from cwmp.datamodel.paths import InvalidName, resolve
 from cwmp.datamodel.service import mapping_directories
 from cwmp.runtime import Paths, Runtime
 from ubuskit.blob import EncodeError
+from ubuskit.client import Client, Method, Request
 from ubuskit.uci import FileOps, Uci
 
 SSID = "Device.WiFi.SSID.1.SSID"
@@ -252,19 +253,32 @@ async def test_a_reply_of_another_shape_costs_its_own_values(
     assert "Device.DeviceInfo.HostName" in await acs.get("")
 
 
-async def test_an_object_that_hangs_is_waited_for_once(
-    acs: Acs, router: Router, monkeypatch: pytest.MonkeyPatch
+async def test_an_object_that_hangs_costs_its_own_values(
+    alone: Acs,
+    router: Router,
+    client: Client,
+    start_datamodel: StartDatamodel,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("cwmp.datamodel.snapshot._CALL_TIMEOUT", 0.05)
-    hang = trio.Event()
 
-    async def answer(*_: object) -> None:
-        await hang.wait()
+    async def hang(_request: Request) -> None:
+        await trio.sleep_forever()
 
-    monkeypatch.setattr(router, "_answer", answer)
-    values = await acs.get("Device.DeviceInfo.", STATUS.rpartition(".")[0] + ".")
+    await client.add_object("slow", {"status": Method(hang)})
+    router.write(
+        "/etc/cwmp/datamodel.d/Slow.toml",
+        '["Device.X_EXAMPLE_COM_Slow."]\nubus = "slow status"\nV = { type = "string", ubus = ".v" }\n'
+        'W = { type = "string", const = "w" }\n',
+    )
+    await start_datamodel()
+    values = await alone.get("")
     assert values["Device.DeviceInfo.HostName"] == "OpenWrt"
-    hang.set()
+    assert values["Device.X_EXAMPLE_COM_Slow.W"] == "w"
+    assert "Device.X_EXAMPLE_COM_Slow.V" not in values
+    fault = await fault_of(alone.get("Device.X_EXAMPLE_COM_Slow.V"))
+    assert fault.code == 9002
+    assert "slow status" in fault.text
 
 
 # Mapping files

@@ -221,6 +221,8 @@ class Writer:
         """Somebody else than the ACS is writing (A.3.2.4)."""
         for item in items:
             path = item.plain.removesuffix(item.parameter.name)
+            if item.parameter.name == "Alias" and item.target.node.has_alias:
+                item.refuse(FaultCode.REQUEST_DENIED, "only the ACS may change an Alias (TR-069 3.6.1)")
             if not self._journal.attributes.of(path, item.parameter).local:
                 item.refuse(FaultCode.REQUEST_DENIED, "only the ACS may change it (AccessList)")
 
