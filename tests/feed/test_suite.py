@@ -22,7 +22,6 @@ import trio
 from tests.feed.packages import FEED, PROJECT, Installed
 
 from cwmp.contract import SERVICES
-from cwmp.lab.story import STEPS
 from cwmp.runtime import Paths
 from ubuskit import broker
 from ubuskit.client import Client, open_client
