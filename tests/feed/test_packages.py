@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -123,6 +124,23 @@ def test_packages_of_others_are_built_from_what_their_hash_names(
     assert (there / "__init__.pyc").exists()
     assert not list(there.rglob("*.py"))
     assert not list(there.rglob("_tests"))
+
+
+def test_the_application_is_where_luci_looks(tmp_path: Path) -> None:
+    """Each page of its menu among what uhttpd gives, the menu and the rights where LuCI and rpcd read them."""
+    make("luci-app-tr069", "install-luci-app-tr069", tmp_path)
+    root, name = tmp_path / "root", "luci-app-tr069.json"
+    menu = json.loads((root / "usr/share/luci/menu.d" / name).read_text())
+    views = [entry["action"]["path"] for entry in menu.values() if entry["action"]["type"] == "view"]
+    assert len(views) == 6
+    for view in views:
+        assert (root / f"www/luci-static/resources/view/{view}.js").exists()
+    groups = json.loads((root / "usr/share/rpcd/acl.d" / name).read_text())
+    assert {group for entry in menu.values() for group in entry.get("depends", {}).get("acl", [])} == set(
+        groups
+    )
+    assert {path.parts[0] for path in (p.relative_to(root) for p in root.rglob("*"))} == {"usr", "www"}
+    assert describe("luci-app-tr069", tmp_path)["depends"] == ["luci-base", "tr069-client"]
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)
