@@ -12,7 +12,7 @@ import trio
 from tests.firmware.fileserver import Exchange, FileServer
 from tests.firmware.surroundings import NEW, Procd, Session, install_sysupgrade
 from tests.firmware.test_firmware_service import left_behind
-from tests.firmware.test_section_14 import tar
+from tests.firmware.test_transfer_rules import tar
 from tests.processes import running
 
 from cwmp.runtime import Paths

@@ -215,7 +215,7 @@ async def test_without_a_durable_record_nothing_is_promised_and_nothing_is_done(
     assert len(procd.flashed) == 1
 
 
-# Windows (CWMP.md 14.3)
+# Windows (TR-069a6 A.4.1.8)
 
 
 def busy(paths: Paths, size: int) -> None:

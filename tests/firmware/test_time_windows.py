@@ -1,4 +1,4 @@
-"""ScheduleDownload's windows and the clocks behind them, without any I/O (CWMP.md 14.3)."""
+"""ScheduleDownload's windows and the clocks behind them, without any I/O (TR-069a6 A.4.1.8)."""
 
 from __future__ import annotations
 

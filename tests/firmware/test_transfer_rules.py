@@ -1,7 +1,7 @@
-"""File transfers, row by row of CWMP.md section 14: the whole service against real servers.
+"""File transfers, rule by rule (TR-069a6 A.3.2.8, A.4.1.5 to A.4.1.9, A.4.2.2, A.4.2.3), with real servers.
 
 Type 1, firmware, is in `test_firmware_service` and, cut off at every step, in `test_firmware_cut_off`; the windows of
-14.3 are in `test_time_windows` (without I/O) and `test_firmware_time` (on a clock that jumps).
+ScheduleDownload are in `test_time_windows` (without I/O) and `test_firmware_time` (on a clock that jumps).
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def declare(paths: Paths, file_type: str, program: str, *more: str) -> None:
     declaration.write_text("\n".join(lines))
 
 
-# 14.1 FileType strings
+# Types of files
 
 
 async def test_type_2_web_content(start: Start, session: Session, files: FileServer, paths: Paths) -> None:
@@ -336,7 +336,7 @@ async def test_upload_of_a_log_that_is_a_file(
     assert len(taken[0]) == 8 << 20, "the end of it"
 
 
-# 14.2 Execution rules
+# How a transfer goes
 
 
 @pytest.mark.parametrize(
@@ -466,7 +466,7 @@ async def test_a_download_by_ftp(start: Start, session: Session, procd: Procd) -
     assert procd.flashed == [IMAGE]
 
 
-# 14.4 Persistence
+# What is on record
 
 
 async def test_the_record_is_there_before_the_answer_and_gone_with_the_confirmation(
@@ -495,7 +495,7 @@ async def test_a_queue_of_version_1_is_taken_over(start: Start, session: Session
     assert not document.with_suffix(".corrupt").exists()
 
 
-# Cancelling and listing (8.12, 8.13)
+# Cancelling and listing (A.4.1.7, A.4.1.9)
 
 
 async def test_cancel_transfer_cancels_all_with_the_key_and_9021_for_what_cannot_be(
@@ -516,7 +516,7 @@ async def test_cancel_transfer_cancels_all_with_the_key_and_9021_for_what_cannot
     assert await session.completed() == []
 
 
-# What the ACS did not ask for (8.20, 8.21)
+# What the ACS did not ask for (A.4.2.2, A.4.2.3)
 
 
 POLICY = ("option autonomous_transfer_enable '1'", "list autonomous_transfer_file_types '4 Vendor Log File'")
@@ -634,7 +634,7 @@ async def test_an_image_that_cannot_keep_the_settings(
     assert procd.calls == []
 
 
-# Factory reset (8.15)
+# Factory reset (A.4.1.4)
 
 
 class Overlay:
