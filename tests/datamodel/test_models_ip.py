@@ -128,6 +128,34 @@ async def test_the_part_of_the_ula_prefix(router: Router, acs: Acs) -> None:
     assert "list ip6class 'local'" in router.uci("network")
 
 
+async def test_a_static_interface_gets_an_ipv6_address(router: Router, acs: Acs) -> None:
+    table = f"{LAN}IPv6Address."
+    row = f"{table}{(await acs.add(table)).instance_number}."
+    expected = {"IPAddress": "", "Enable": "false", "Status": "Disabled", "IPAddressStatus": "Invalid"}
+    assert some(await acs.get(row), row, expected) == expected
+    with pytest.raises(Fault):
+        await acs.set(**{f"{row}Enable": "true"})
+    with pytest.raises(Fault):
+        await acs.set(**{f"{row}IPAddress": "192.0.2.1"})
+    await acs.set_all({f"{row}IPAddress": "2001:DB8:7::1", f"{row}Enable": "true"})
+    assert "list ip6addr '2001:db8:7::1/64'" in router.uci("network")
+    interface(router, 1)["ipv6-address"] = [{"address": "2001:db8:7::1", "mask": 64}]
+    expected = {
+        "IPAddress": "2001:db8:7::1",
+        "Status": "Enabled",
+        "IPAddressStatus": "Preferred",
+        "Origin": "Static",
+    }
+    assert some(await acs.get(row), row, expected) == expected
+    assert (await acs.get(LAN))[f"{LAN}IPv6AddressNumberOfEntries"] == "1"
+    await acs.set(**{f"{row}Enable": "false"})
+    assert "list ip6addr_off '2001:db8:7::1/64'" in router.uci("network")
+    await acs.delete(row)
+    assert "2001:db8:7" not in router.uci("network")
+    with pytest.raises(Fault):
+        await acs.add(f"{WAN}IPv6Address.")
+
+
 KERNEL = (
     "fe8000000000000002005efffe005301 02 40 20 80     eth0\n"
     "20010db8000000000000000000000002 02 40 00 c0     eth0\n"

@@ -277,6 +277,18 @@ async def test_a_second_address_comes_and_goes(netifd: Namespace) -> None:
     await netifd.until(lambda: netifd.addresses("br-lan") & both == {"192.168.1.1/24"}, "one address")
 
 
+async def test_an_ipv6_address_comes_and_goes(netifd: Namespace) -> None:
+    table = f"{LAN}IPv6Address."
+    await netifd.acs.get(table)
+    row = f"{table}{(await netifd.acs.add(table)).instance_number}."
+    await netifd.change(**{f"{row}IPAddress": "2001:db8:7::1", f"{row}Enable": "true"})
+    await netifd.until(lambda: "2001:db8:7::1/64" in netifd.addresses("br-lan"), "the address")
+    expected = {f"{row}Status": "Enabled", f"{row}Origin": "Static", f"{row}Prefix": ""}
+    assert some(await netifd.acs.get(row), expected) == expected
+    await netifd.change(**{f"{row}Enable": "false"})
+    await netifd.until(lambda: "2001:db8:7::1/64" not in netifd.addresses("br-lan"), "no address")
+
+
 async def test_an_interface_is_disabled_and_enabled(netifd: Namespace) -> None:
     await netifd.change(**{f"{WAN}Enable": "false"})
     await netifd.until(lambda: not netifd.addresses("wan"), "wan has no address")

@@ -248,7 +248,7 @@ async def test_p21_names_of_everything(acs: Acs) -> None:
     assert names["Device.WiFi.SSID."] is True
     assert names["Device.WiFi.SSID.1."] is True
     assert names["Device.WiFi.AccessPoint.1.AssociatedDevice."] is False
-    assert names["Device.IP.Interface.2.IPv6Address."] is False
+    assert names["Device.IP.Interface.2.IPv6Prefix."] is False
     assert names[SSID] is True
     assert names["Device.WiFi.SSID.1.Name"] is False
     assert "Device.Hosts.Host.2." in names

@@ -15,16 +15,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cwmp.datamodel.code import _netifd as netifd
 from cwmp.datamodel.code._base import Computed
 from cwmp.datamodel.code._rows import ComputedRows
+from cwmp.datamodel.items import ItemRows
 from cwmp.datamodel.snapshot import Need
 from cwmp.datamodel.tables import There
+from cwmp.datamodel.types import ValueFault
 
 if TYPE_CHECKING:
-    from cwmp.datamodel.tree import Row
+    from cwmp.datamodel.staging import Staging
+    from cwmp.datamodel.tree import Object, Row
 
 _KERNEL = Need("file", "/proc/net/if_inet6")
 _FOREVER = "9999-12-31T23:59:59Z"
 _DADFAILED, _DEPRECATED, _TENTATIVE, _OPTIMISTIC, _PERMANENT = 0x08, 0x20, 0x40, 0x04, 0x80
 _GRAIN = 60
+_LENGTH = 64
+"""How much of a new address is its network's, since TR-181 does not say."""
 
 
 class _Kernel(NamedTuple):
@@ -80,8 +85,59 @@ def _listed(row: Row) -> set[str]:
     return found
 
 
-def _find_addresses(parent: Row) -> list[There]:
-    interface = netifd.interfaces(parent).get(parent.key, {})
+class AddressRows(ItemRows):
+    """Those of `ip6addr` and `ip6addr_off` of a static interface by their text, all others by their address."""
+
+    def __init__(self) -> None:
+        super().__init__("network", None, "ip6addr", "ip6addr_off")
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        return frozenset({*_NEEDS, _KERNEL})
+
+    def there(self, parent: Row) -> list[There]:
+        found = _found(parent)
+        rows: list[There] = []
+        if netifd.text(parent.section, "proto") == "static":
+            for row in super().there(parent):
+                address = _address_in(row.key)
+                known = found.pop(address, {"address": address})
+                rows.append(row._replace(item={**known, **row.item, "static": True}))
+        others = [There(address, None, {**one, "enabled": True}) for address, one in found.items()]
+        return rows + others
+
+    def add(self, parent: Row, node: Object, number: int, staging: Staging) -> There:
+        protocol = netifd.text(parent.section, "proto")
+        if parent.section is None or protocol not in ("static", "none", ""):
+            raise ValueFault(f"the interface is given its addresses by {protocol or 'its protocol'}")
+        staging.set_option("network", parent.section, "proto", "static")
+        return super().add(parent, node, number, staging)
+
+    def change(
+        self, row: Row, staging: Staging, *, text: str | None = None, enabled: bool | None = None
+    ) -> None:
+        if not row.item.get("static"):
+            raise ValueFault("it was not configured, so it stays as it is")
+        super().change(row, staging, text=text, enabled=enabled)
+        row.item |= {"address": _address_in(row.key), "static": True}
+
+    def remove(self, row: Row, staging: Staging) -> None:
+        if not row.item.get("static"):
+            raise ValueFault("it was not configured, so it stays")
+        super().remove(row, staging)
+
+
+def _address_in(text: str) -> str:
+    """The address of an item, as netifd writes it; "" of a new one."""
+    try:
+        return str(ipaddress.IPv6Interface(text).ip)
+    except ValueError:
+        return ""
+
+
+def _found(parent: Row) -> dict[str, dict[str, Any]]:
+    """Every address of an interface, by itself: what netifd lists, and what only the kernel has."""
+    interface = netifd.listed(parent).get(parent.key, {})
     found = {str(one.get("address")): dict(one) for one in interface.get("ipv6-address", [])}
     for part in interface.get("ipv6-prefix-assignment", []):
         own = part.get("local-address") or {}
@@ -98,22 +154,41 @@ def _find_addresses(parent: Row) -> list[There]:
             address = name.partition("%")[0]
             if one.device == device and address not in theirs:
                 found.setdefault(address, {"mask": one.length, "kernel": True})
-    return [
-        There(
-            address,
-            None,
-            {**one, "address": address, "flags": getattr(kernel.get(f"{address}%{device}"), "flags", None)},
-        )
+    return {
+        address: {
+            **one,
+            "address": address,
+            "flags": getattr(kernel.get(f"{address}%{device}"), "flags", None),
+        }
         for address, one in found.items()
-    ]
+    }
+
+
+def _write_enable(row: Row, text: str, staging: Staging) -> None:
+    if (text == "true") != row.item["enabled"]:
+        addresses.change(row, staging, enabled=text == "true")
+
+
+def _write_address(row: Row, text: str, staging: Staging) -> None:
+    if text == row.item["address"]:
+        return
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError:
+        raise ValueFault("not an IPv6 address") from None
+    addresses.change(row, staging, text=f"{address}/{row.key.partition('/')[2] or _LENGTH}")
 
 
 def _read_status(row: Row) -> str:
+    if not row.item["enabled"]:
+        return "Disabled"
     flags = row.item.get("flags")
     return "Error" if flags is not None and flags & _DADFAILED else "Enabled"
 
 
 def _read_address_status(row: Row) -> str:
+    if row.item.get("static") and "mask" not in row.item:
+        return "Invalid"  # nobody has it
     flags = row.item.get("flags")
     if flags is None:
         return "Deprecated" if row.item.get("preferred") == 0 else "Preferred"
@@ -205,7 +280,9 @@ def _read_prefix_status(row: Row) -> str:
 
 
 _NEEDS = (netifd.DUMP, netifd.NETWORK)
-addresses = ComputedRows(_find_addresses, *_NEEDS, _KERNEL)
+addresses = AddressRows()
+enable = Computed(lambda row: row.item["enabled"], _write_enable, *_NEEDS)
+address = Computed(lambda row: row.item["address"], _write_address, *_NEEDS)
 prefixes = ComputedRows(_find_prefixes, *_NEEDS)
 status = Computed(_read_status, None, *_NEEDS)
 address_status = Computed(_read_address_status, None, *_NEEDS)
