@@ -211,3 +211,24 @@ async def test_only_the_acs_changes_an_alias(acs: Acs) -> None:
         await acs.set_all({name: "ours"}, None)
     assert [(p.name, p.code) for p in caught.value.parameters] == [(name, 9001)]
     assert await acs.get(name) == {name: "main"}
+
+
+async def test_what_the_acs_wrote_keeps_its_form(
+    alone: Acs, start_datamodel: StartDatamodel, router: Router
+) -> None:
+    runtime = await start_datamodel()
+    name = f"{SSIDS}1.LowerLayers"
+    await alone.set_all(
+        {"Device.WiFi.Radio.1.Alias": "fast", f"{SSIDS}1.Alias": "main", MODE: "InstanceAlias"}
+    )
+    await alone.set_all({name: "Device.WiFi.Radio.1"})
+    assert (await alone.get(name))[name] == "Device.WiFi.Radio.1"
+    runtime.nursery.cancel_scope.cancel()
+    await start_datamodel()
+    assert (await alone.get(name))[name] == "Device.WiFi.Radio.1"
+    await alone.set_all({name: "Device.WiFi.Radio.[fast]"})
+    assert (await alone.get(name))[name] == "Device.WiFi.Radio.[fast]"
+    await alone.set_all({"Device.WiFi.Radio.1.Alias": "faster"})
+    assert (await alone.get(name))[name] == "Device.WiFi.Radio.[faster]"
+    await alone.set_all({MODE: "InstanceNumber"})
+    assert (await alone.get(name))[name] == "Device.WiFi.Radio.1"

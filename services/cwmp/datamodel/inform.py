@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from cwmp.contract.datamodel import GetInform, Inform
 from cwmp.datamodel.journal import Journal
-from cwmp.datamodel.naming import INSTANCE_MODE, called
+from cwmp.datamodel.naming import INSTANCE_MODE, called, spelled
 from cwmp.datamodel.paths import InvalidName, resolve
 from cwmp.datamodel.reading import Reader, probe
 from cwmp.datamodel.snapshot import Need, SourceFailed, Unread
@@ -107,7 +107,7 @@ class Informer:
             serial,
             names=[called(found.view, name) for name in values],
             types=[self._type_of(name) for name in values],
-            values=list(values.values()),
+            values=[spelled(found.view, name, value) for name, value in values.items()],
             value_change=changed,
             token=token,
         )

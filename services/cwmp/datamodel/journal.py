@@ -5,6 +5,7 @@ informed of, by path; ``undo`` (undo.py); and ``journal``:
 
     parameter_key   what the last successful change of the ACS set
     settings        further parameters the datamodel keeps itself, by path
+    spelled         values that are paths, as the ACS wrote them: by Alias or by number (naming.py)
     answers         request id to the answer of a change, so that a request sent again after a restart gets it
                     and has no second effect
     owed            service to {path: value}: accepted for parameters another service owns, not yet given to it
@@ -54,6 +55,7 @@ class Journal:
         self.undo = Undo()
         self.parameter_key = ""
         self.settings: dict[str, str] = {}
+        self.spelled: dict[str, str] = {}
         self.answers: OrderedDict[str, dict[str, int]] = OrderedDict()
         self.owed: dict[str, dict[str, str]] = {}
         self.remote: dict[str, dict[str, Any]] = {}
@@ -75,7 +77,7 @@ class Journal:
 
     def own(self) -> Mapping[str, str]:
         """The parameters the datamodel keeps itself."""
-        return {**self.settings, PARAMETER_KEY: self.parameter_key}
+        return {**self.spelled, **self.settings, PARAMETER_KEY: self.parameter_key}
 
     def save(self) -> None:
         """Make the journal durable."""
@@ -164,6 +166,7 @@ class Journal:
         return {
             "parameter_key": self.parameter_key,
             "settings": self.settings,
+            "spelled": self.spelled,
             "answers": dict(self.answers),
             "owed": self.owed,
             "remote": self.remote,
@@ -177,6 +180,7 @@ class Journal:
         document = self._journal.load()
         self.parameter_key = _kept(document, "parameter_key", "")
         self.settings = {k: v for k, v in _kept(document, "settings", {}).items() if isinstance(v, str)}
+        self.spelled = {k: v for k, v in _kept(document, "spelled", {}).items() if isinstance(v, str)}
         self.answers = OrderedDict(_kept(document, "answers", {}))
         self.owed = _kept(document, "owed", {})
         self.remote = {k: v for k, v in _kept(document, "remote", {}).items() if isinstance(v, dict)}

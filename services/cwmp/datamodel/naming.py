@@ -1,8 +1,10 @@
 """What rows are called in an answer: by instance number or by Alias (TR-069a6 3.6.1).
 
 On the way that a request names, each row is called as the request calls it. Below, and where the request has a
-wildcard, `InstanceMode` counts; so it does in values that are paths. A row whose table has no Alias is called by
-its number.
+wildcard, `InstanceMode` counts. A row whose table has no Alias is called by its number.
+
+In values that are paths rows are called by number; where `InstanceMode` says Alias, by Alias, but for what the ACS
+wrote itself and is still so: that is as it was written.
 """
 
 from __future__ import annotations
@@ -54,10 +56,16 @@ class Naming:
                 alias = row.alias
         return f"{above}{row.object.name}.{f'[{alias}]' if alias else row.entry.number}.", level + 1
 
-    def value(self, view: View, parameter: Parameter, text: str) -> str:
-        """The value of a parameter, whose paths are as `InstanceMode` says."""
+    def value(self, view: View, path: str, parameter: Parameter, text: str) -> str:
+        """The value of a parameter of the object at `path`, whose paths are as `InstanceMode` says."""
         if not (self._by_alias and text and refers(parameter)):
             return text
+        written = view.own.get(f"{path}{parameter.name}", "")
+        try:
+            if written and by_number(view, written) == text:
+                return written
+        except (ValueFault, Unread, SourceFailed):
+            pass
         return ",".join(self._spelled(view, path) for path in split_list(text))
 
     def _spelled(self, view: View, path: str) -> str:
@@ -120,3 +128,16 @@ def called(view: View, path: str) -> str:
         return f"{Naming((), by_alias=True).path(row)}{name}"
     except (InvalidName, Unread, SourceFailed):
         return path
+
+
+def spelled(view: View, path: str, text: str) -> str:
+    """The value of a parameter, by its full name with numbers, as `InstanceMode` has it."""
+    if view.own.get(INSTANCE_MODE) != BY_ALIAS:
+        return text
+    try:
+        parameter = resolve(view.model, path).parameter
+    except InvalidName:
+        return text
+    if parameter is None:
+        return text
+    return Naming((), by_alias=True).value(view, path.removesuffix(parameter.name), parameter, text)

@@ -158,7 +158,7 @@ class Reader:
                 try:
                     value = parameter.value(row)
                     if called is not None:
-                        value = called.value(view, parameter, value)
+                        value = called.value(view, row.path, parameter, value)
                 except (SourceFailed, Unread) as failure:
                     view.note(SourceFailed(str(failure) or f"{prefix}{parameter.name} could not be read"))
                     continue

@@ -47,6 +47,7 @@ from ubuskit import uci
 _MAX_KEY = 32
 _MAX_ROWS = 1024
 _MAX_ROUNDS = 16
+_MAX_SPELLED = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class _Item:
     parameter: Parameter
     row: Row | None = None
     fault: ParameterFault | None = None
+    spelled: str = ""
 
     @property
     def plain(self) -> str:
@@ -424,8 +426,11 @@ class Writer:
                     journal.undo.add(touched, journal.parameter_key, parameter_key)
                     journal.undo.rows += [*removed, *_moved(staging)]
                 journal.parameter_key = parameter_key
+                _keep_spelling(journal.spelled, items)
                 self._watch.noted(by_acs)  # who made a change needs no notification of it
             if deleted:
+                for path in [p for p in journal.spelled if p.startswith(deleted)]:
+                    del journal.spelled[path]
                 journal.attributes.delete_below(deleted)
                 self._watch.deleted(deleted)
             for entry, alias in staging.aliases.values():
@@ -547,6 +552,16 @@ def _moved(staging: Staging) -> list[Any]:
     ]
 
 
+def _keep_spelling(spelled: dict[str, str], items: Iterable[_Item]) -> None:
+    """How the ACS wrote values that are paths; of very many the oldest are forgotten."""
+    for item in items:
+        spelled.pop(item.plain, None)
+        if item.spelled:
+            spelled[item.plain] = item.spelled
+    for path in list(spelled)[:-_MAX_SPELLED]:
+        del spelled[path]
+
+
 def _refuse_taken(name: str, alias: str, rows: Iterable[Row]) -> None:
     if alias and any(row.alias == alias for row in rows):
         raise InvalidName(name, f"there is an instance [{alias}] already")
@@ -590,7 +605,8 @@ def _stage(items: list[_Item], staging: Staging) -> None:
                     FaultCode.INVALID_PARAMETER_TYPE, f"its type is {parameter.type_name}, not {item.type}"
                 )
             else:
-                if "[" in item.text and refers(parameter):
+                if refers(parameter):
+                    item.spelled = item.text
                     item.text = by_number(row.view, item.text)
                 item.text = parameter.type.check(item.text)
                 if parameter.strong and not isinstance(parameter.source, Reference):
