@@ -6,6 +6,7 @@ import pytest
 from tests.datamodel.support import CONFIG, Acs, Router
 
 from cwmp.contract import Fault
+from cwmp.datamodel import ethtool
 
 BRIDGES = "Device.Bridging.Bridge."
 BRIDGE = f"{BRIDGES}1."
@@ -333,6 +334,47 @@ async def test_counters_that_the_kernel_does_not_keep_apart(router: Router, acs:
     values = await acs.get(f"{PORTS}1.Stats.")
     expected = {"PacketsReceived": "10", "MulticastPacketsReceived": "4", "UnicastPacketsReceived": "6"}
     assert some(values, f"{PORTS}1.Stats.", expected) == expected
+
+
+async def test_counters_of_a_ports_hardware(router: Router, acs: Acs) -> None:
+    router.write("/run/ethtool/eth0", "NIC statistics:\n     TxBroad: 3\n     TxMulti: 4\n     RxBroad: 5\n")
+    statistics = {"rx_packets": 20, "multicast": 6, "tx_packets": 10}
+    router.replies["network.device", "status"]["eth0"]["statistics"] |= statistics
+    expected = {
+        "BroadcastPacketsSent": "3",
+        "MulticastPacketsSent": "4",
+        "UnicastPacketsSent": "3",
+        "BroadcastPacketsReceived": "5",
+        "MulticastPacketsReceived": "6",
+        "UnicastPacketsReceived": "9",
+    }
+    path = f"{PORTS}1.Stats."
+    assert some(await acs.get(path), path, expected) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("TxUnicast", "unicast sent"),
+        ("RxBroad", "broadcast received"),
+        ("in_multicasts", "multicast received"),
+        ("out_unicast", "unicast sent"),
+        ("ifInBroadcastPkts", "broadcast received"),
+        ("ifOutMulticastPkts", "multicast sent"),
+        ("rx_broadcast", "broadcast received"),
+        ("multicast_frames_sent", "multicast sent"),
+        ("p05_TxUnicast", ""),  # the switch's port behind eth0, not eth0
+        ("rx_multicast_bytes", ""),
+        ("RxUnicastErr", ""),
+        ("tx_packets", ""),
+    ],
+)
+def test_what_drivers_call_their_counters(name: str, kind: str) -> None:
+    assert ethtool.classify(name) == kind
+
+
+def test_a_device_without_counters_of_its_own() -> None:
+    assert ethtool.read("lo") == ethtool.read("no-such-device") == {}
 
 
 async def test_the_stack_is_what_the_lower_layers_say(bridged: Router, acs: Acs) -> None:

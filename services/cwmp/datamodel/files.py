@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cwmp.datamodel import ethtool
 from cwmp.datamodel.neighbours import LAB, Neighbour, read, read_lab
 from cwmp.runtime import Paths
 
@@ -45,6 +46,7 @@ class Files:
             "directory": self.names,
             "modified": self.modified,
             "since": self.since,
+            "hardware": self.hardware,
             "neighbours": self.neighbours,
         }
 
@@ -101,6 +103,12 @@ class Files:
     def neighbours(self, _name: str) -> list[Neighbour]:
         """The IPv6 neighbours; those of a virtual router stand in a file."""
         return read() if self._paths.sysroot == Path("/") else read_lab(self.text(LAB))
+
+    def hardware(self, device: str) -> dict[str, int]:
+        """The packet counters of a device's hardware (ethtool.py). A router in a directory has them in texts."""
+        if self._paths.sysroot == Path("/"):
+            return ethtool.read(device)
+        return ethtool.parse(self.text(f"/run/ethtool/{device}"))
 
     def names(self, pattern: str) -> list[str]:
         """The paths that match a pattern of ``*``, ``?`` and ``[...]``, numbers in their order."""

@@ -45,6 +45,7 @@ class Need(NamedTuple):
     | bytes     | absolute path   |                           | its bytes                                    |
     | before    | absolute path   |                           | its text as it was some time ago, "" at first |
     | directory | pattern of paths |                          | the paths that match, in order               |
+    | hardware  | device          |                           | its own packet counters by kind (ethtool.py)  |
     | since     | absolute path   |                           | for how many seconds it has been as it is     |
     | modified  | absolute path   |                           | when it changed, seconds since 1970          |
     | neighbours | IPv6            |                           | the kernel's list of `Neighbour`             |
