@@ -31,23 +31,33 @@ from cwmp.contract import Fault, FaultCode, ParameterFault
 from cwmp.contract.datamodel import Added, AddObject, Applied, DeleteObject, SetValues
 from cwmp.datamodel.creating import Creator
 from cwmp.datamodel.journal import PARAMETER_KEY, Journal
-from cwmp.datamodel.naming import AUTO_CREATE, by_number, refers
+from cwmp.datamodel.naming import AUTO_CREATE
 from cwmp.datamodel.paths import InvalidName, Target, resolve
-from cwmp.datamodel.reading import Reader, probe
+from cwmp.datamodel.reading import Reader
 from cwmp.datamodel.remote.mount import Mount, RemoteRows
 from cwmp.datamodel.remote.mounts import Mounts
-from cwmp.datamodel.snapshot import Need, SourceFailed, Unread
-from cwmp.datamodel.sources import Reference
+from cwmp.datamodel.setting import (
+    Item,
+    called_as_asked,
+    check_unique,
+    gather,
+    keep_spelling,
+    needs_of,
+    prepare,
+    refuse_twice,
+    stage,
+    summary,
+)
+from cwmp.datamodel.snapshot import SourceFailed, Unread
 from cwmp.datamodel.staging import Call, Staging
 from cwmp.datamodel.tree import Object, Parameter, Row, View
-from cwmp.datamodel.types import TypeFault, ValueFault, split_list
+from cwmp.datamodel.types import ValueFault, split_list
 from cwmp.datamodel.watching import Watch
 from ubuskit import uci
 
 _MAX_KEY = 32
 _MAX_ROWS = 1024
 _MAX_ROUNDS = 16
-_MAX_SPELLED = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +88,6 @@ class Followers(Protocol):
 
     async def follow(self, change: Change) -> None:
         """The change is durable: give owners their values, tell the others."""
-
-
-@dataclass(slots=True, eq=False)
-class _Item:
-    """One parameter of a SetParameterValues on its way through the stages. Without a row it has a fault."""
-
-    name: str
-    text: str
-    type: str
-    target: Target
-    parameter: Parameter
-    row: Row | None = None
-    fault: ParameterFault | None = None
-    spelled: str = ""
-
-    @property
-    def plain(self) -> str:
-        """Its name, every row by its number."""
-        return self.name if self.row is None else f"{self.row.path}{self.parameter.name}"
-
-    def refuse(self, code: FaultCode, reason: str) -> None:
-        if self.fault is None:
-            self.fault = ParameterFault(self.name, code, reason)
 
 
 class Writer:
@@ -135,20 +122,20 @@ class Writer:
                 return Applied(answer["status"])
             await self._reader.settle()
             items, refused = self._resolve(args)
-            view, _ = await self._reader.look(_needs(items), lambda v: _gather(v, items))
+            view, _ = await self._reader.look(needs_of(items), lambda v: gather(v, items))
             staging = Staging(view)
             with self._instances_kept() as keep:
                 await self._create_missing(view, items, staging)
-                _refuse_twice(items)
+                refuse_twice(items)
                 if args.parameter_key is None:
                     self._check_rights(items)
-                _stage(items, staging)
-                _check_unique(view, items, staging)
+                stage(items, staging)
+                check_unique(view, items, staging)
                 await self._check_owners(items, staging)
                 refused |= {item.name: item.fault for item in items if item.fault is not None}
                 if refused:
                     faults = [refused[name] for name in args.names if name in refused]
-                    raise Fault(FaultCode.INVALID_ARGUMENTS, _summary(faults, len(args.names)), faults)
+                    raise Fault(FaultCode.INVALID_ARGUMENTS, summary(faults, len(args.names)), faults)
                 names = [item.plain for item in items]
                 if dry_run:
                     by_acs = args.parameter_key is not None
@@ -156,7 +143,7 @@ class Writer:
                         self._followers.status(Change(staging.packages, names, by_acs, staging.calls))
                     )
                 await self._before(staging, args.parameter_key)
-                with _called(items):
+                with called_as_asked(items):
                     async with self.mounts.applied(staging.remote.by_mount()):
                         answer, change = await self._commit(
                             staging, names, args.parameter_key, request_id, items
@@ -165,7 +152,7 @@ class Writer:
             await self._followers.follow(change)
             return Applied(answer["status"])
 
-    async def _create_missing(self, view: View, items: list[_Item], staging: Staging) -> None:
+    async def _create_missing(self, view: View, items: list[Item], staging: Staging) -> None:
         """The rows that a missing Alias names, where the ACS wants them created; what they need is read."""
         missing = [i for i in items if i.row is None and any(isinstance(n, str) for n in i.target.numbers)]
         if not missing or self._journal.settings.get(AUTO_CREATE) != "true":
@@ -181,7 +168,7 @@ class Writer:
         for _ in range(_MAX_ROUNDS):
             for item in missing:
                 if item.row is not None:
-                    _prepare(item.parameter, item.row)
+                    prepare(item.parameter, item.row)
             if not view.snapshot.wanted:
                 break
             await view.snapshot.fetch()
@@ -197,9 +184,9 @@ class Writer:
             if before is not None and not made:
                 self._journal.instances.load(before)
 
-    def _resolve(self, args: SetValues) -> tuple[list[_Item], dict[str, ParameterFault]]:
+    def _resolve(self, args: SetValues) -> tuple[list[Item], dict[str, ParameterFault]]:
         """The items whose names the model knows, and the faults of the others."""
-        items: list[_Item] = []
+        items: list[Item] = []
         refused: dict[str, ParameterFault] = {}
         seen: set[str] = set()
         for name, kind, text in zip(args.names, args.types, args.values, strict=True):
@@ -216,10 +203,10 @@ class Writer:
                 reason = "an object, not a parameter"
                 refused[name] = ParameterFault(name, FaultCode.INVALID_PARAMETER_NAME, reason)
             else:
-                items.append(_Item(name, text, kind, target, target.parameter))
+                items.append(Item(name, text, kind, target, target.parameter))
         return items, refused
 
-    def _check_rights(self, items: list[_Item]) -> None:
+    def _check_rights(self, items: list[Item]) -> None:
         """Somebody else than the ACS is writing (A.3.2.4)."""
         for item in items:
             path = item.plain.removesuffix(item.parameter.name)
@@ -228,7 +215,7 @@ class Writer:
             if not self._journal.attributes.of(path, item.parameter).local:
                 item.refuse(FaultCode.REQUEST_DENIED, "only the ACS may change it (AccessList)")
 
-    async def _check_owners(self, items: list[_Item], staging: Staging) -> None:
+    async def _check_owners(self, items: list[Item], staging: Staging) -> None:
         if staging.owned:
             objections = {fault.name: fault for fault in await self._followers.check(staging.owned)}
             for item in items:
@@ -402,7 +389,7 @@ class Writer:
         names: list[str],
         parameter_key: str | None,
         request_id: str,
-        items: Iterable[_Item],
+        items: Iterable[Item],
         *,
         instance: int = 0,
         deleted: str = "",
@@ -426,7 +413,7 @@ class Writer:
                     journal.undo.add(touched, journal.parameter_key, parameter_key)
                     journal.undo.rows += [*removed, *_moved(staging)]
                 journal.parameter_key = parameter_key
-                _keep_spelling(journal.spelled, items)
+                keep_spelling(journal.spelled, items)
                 self._watch.noted(by_acs)  # who made a change needs no notification of it
             if deleted:
                 for path in [p for p in journal.spelled if p.startswith(deleted)]:
@@ -478,60 +465,6 @@ def _check_key(parameter_key: str | None) -> None:
         raise Fault(FaultCode.INVALID_ARGUMENTS, f"ParameterKey is longer than {_MAX_KEY} characters")
 
 
-def _needs(items: Iterable[_Item]) -> set[Need]:
-    found: set[Need] = set()
-    for item in items:
-        found |= item.target.node.way_needs() | item.parameter.source.needs
-    return found
-
-
-def _gather(view: View, items: list[_Item]) -> None:
-    """Find each item's row, and have read whatever its stages will look at."""
-    tables: dict[str, tuple[Object, Row, set[str]]] = {}
-    for item in items:
-        if item.fault is not None:
-            continue
-        try:
-            row = item.row = item.target.row(view)
-        except InvalidName as fault:
-            item.refuse(FaultCode.INVALID_PARAMETER_NAME, fault.reason)
-            continue
-        except Unread:
-            continue
-        parameter = item.parameter
-        _prepare(parameter, row)
-        for table in parameter.strong:
-            _try_table(view, table)
-        for key in row.object.unique:
-            if parameter.name in key.parameters and row.parent is not None:
-                _, _, names = tables.setdefault(
-                    row.parent.path + row.object.name, (row.object, row.parent, set())
-                )
-                names |= {*key.parameters, *({"Enable"} & row.object.parameters.keys())}
-    for node, parent, names in tables.values():
-        for sibling in view.rows(node, parent):
-            probe(sibling, [node.parameters[name] for name in names])
-
-
-def _prepare(parameter: Parameter, row: Row) -> None:
-    """Have read what staging this parameter will look at."""
-    for read in (parameter.source.prepare, parameter.is_writable):
-        try:
-            read(row)
-        except (Unread, SourceFailed):
-            continue
-
-
-def _refuse_twice(items: Iterable[_Item]) -> None:
-    """One parameter under two names, by number and by Alias."""
-    seen: set[str] = set()
-    for item in items:
-        if item.row is not None and item.plain in seen:
-            again = ParameterFault(item.name, FaultCode.INVALID_ARGUMENTS, "set twice")
-            raise Fault(FaultCode.INVALID_ARGUMENTS, f"{item.plain} is set twice", [again])
-        seen.add(item.plain)
-
-
 def _without_alias(target: Target) -> tuple[Target, str]:
     """The table of a row that is named by an Alias, and that; others as they are (A.3.2.6)."""
     if target.table or target.parameter or not target.numbers or target.node.rows is None:
@@ -552,118 +485,9 @@ def _moved(staging: Staging) -> list[Any]:
     ]
 
 
-def _keep_spelling(spelled: dict[str, str], items: Iterable[_Item]) -> None:
-    """How the ACS wrote values that are paths; of very many the oldest are forgotten."""
-    for item in items:
-        spelled.pop(item.plain, None)
-        if item.spelled:
-            spelled[item.plain] = item.spelled
-    for path in list(spelled)[:-_MAX_SPELLED]:
-        del spelled[path]
-
-
 def _refuse_taken(name: str, alias: str, rows: Iterable[Row]) -> None:
     if alias and any(row.alias == alias for row in rows):
         raise InvalidName(name, f"there is an instance [{alias}] already")
-
-
-@contextmanager
-def _called(items: Iterable[_Item]) -> Iterator[None]:
-    """A fault of a parameter names it as the request does."""
-    try:
-        yield
-    except Fault as fault:
-        names = {item.plain: item.name for item in items}
-        faults = [ParameterFault(names.get(p.name, p.name), p.code, p.text) for p in fault.parameters]
-        raise Fault(fault.code, fault.text, faults) from None
-
-
-def _try_table(view: View, template: str) -> None:
-    try:
-        view.table(template)
-    except (Unread, SourceFailed):
-        return
-
-
-def _stage(items: list[_Item], staging: Staging) -> None:
-    order: dict[int, dict[str, int]] = {}
-
-    def place(pair: tuple[_Item, Row]) -> tuple[str, int]:
-        item, row = pair
-        ranks = order.setdefault(id(row.object), {name: i for i, name in enumerate(row.object.parameters)})
-        return row.path, ranks[item.parameter.name]
-
-    ready = [(item, item.row) for item in items if item.fault is None and item.row is not None]
-    for item, row in sorted(ready, key=place):
-        parameter = item.parameter
-        staging.follow(row)
-        try:
-            if not parameter.is_writable(row):
-                item.refuse(FaultCode.NOT_WRITABLE, _why_not_writable(parameter))
-            elif item.type and item.type != parameter.type_name:
-                item.refuse(
-                    FaultCode.INVALID_PARAMETER_TYPE, f"its type is {parameter.type_name}, not {item.type}"
-                )
-            else:
-                if refers(parameter):
-                    item.spelled = item.text
-                    item.text = by_number(row.view, item.text)
-                item.text = parameter.type.check(item.text)
-                if parameter.strong and not isinstance(parameter.source, Reference):
-                    _check_reference(row.view, parameter, item.text)
-                parameter.source.write(row, item.text, staging)
-        except TypeFault as fault:
-            item.refuse(
-                FaultCode.INVALID_PARAMETER_VALUE if item.type else FaultCode.INVALID_PARAMETER_TYPE,
-                str(fault),
-            )
-        except ValueFault as fault:
-            item.refuse(FaultCode.INVALID_PARAMETER_VALUE, str(fault))
-        except (SourceFailed, Unread) as failure:
-            raise Fault(FaultCode.INTERNAL_ERROR, f"{item.name}: {failure}") from None
-
-
-def _why_not_writable(parameter: Parameter) -> str:
-    if not parameter.writable:
-        return "read-only"
-    return "read-only as the row is configured now"
-
-
-def _check_reference(view: View, parameter: Parameter, text: str) -> None:
-    paths = {row.path[:-1] for table in parameter.strong for row in view.table(table)}
-    for path in split_list(text) if parameter.type.is_list else [text] if text else []:
-        if path not in paths:
-            raise ValueFault(f"{path} is not a row of {' or '.join(parameter.strong)}")
-
-
-def _check_unique(view: View, items: list[_Item], staging: Staging) -> None:
-    """Unique keys, as they will be: functional ones among enabled rows only (TR-106 3.2.5)."""
-    for item in items:
-        if item.fault is not None or item.row is None or item.row.parent is None:
-            continue
-        node, row = item.row.object, item.row
-        for key in node.unique:
-            if item.parameter.name not in key.parameters or (key.functional and not _enabled(row)):
-                continue
-            mine = _values(row, key.parameters, staging)
-            for other in view.rows(node, item.row.parent):
-                counts = other.path != row.path and (not key.functional or _enabled(other))
-                if counts and _values(other, key.parameters, staging) == mine:
-                    item.refuse(FaultCode.INVALID_PARAMETER_VALUE, f"{other.path} has this already")
-
-
-def _values(row: Row, names: Iterable[str], staging: Staging) -> tuple[str, ...]:
-    return tuple(
-        staging.alias_of(row)
-        if name == "Alias" and row.object.alias
-        else row.object.parameters[name].value(row)
-        for name in names
-    )
-
-
-def _enabled(row: Row) -> bool:
-    enable = row.object.parameters.get("Enable")
-    return enable is None or enable.value(row) == "true"
 
 
 def _holders(
@@ -691,8 +515,3 @@ def _holders(
 def _lies_in(path: str, other: str) -> bool:
     """Whether `path` is `other`, or something below it; both end in a dot."""
     return path.startswith(other)
-
-
-def _summary(faults: list[ParameterFault], total: int) -> str:
-    first = f"{faults[0].name}: {faults[0].text}"
-    return first if len(faults) == 1 else f"{len(faults)} of {total} parameters refused, first {first}"
