@@ -19,10 +19,12 @@ from cwmp.datamodel.guard import Guard
 from cwmp.datamodel.inform import Informer
 from cwmp.datamodel.journal import Journal
 from cwmp.datamodel.loader import load
+from cwmp.datamodel.mapping_file import Problem
 from cwmp.datamodel.notifying import VALUE_CHANGE, Notifier
 from cwmp.datamodel.reading import Reader
 from cwmp.datamodel.remote.mounts import Mounts
 from cwmp.datamodel.snapshot import System
+from cwmp.datamodel.tree import Model
 from cwmp.datamodel.watching import Watch
 from cwmp.datamodel.writing import Writer
 from cwmp.runtime import Paths, Runtime, StateFile
@@ -41,9 +43,13 @@ def mapping_directories(paths: Paths) -> list[Path]:
     ]
 
 
-async def serve(runtime: Runtime) -> None:
-    """Run the service until it is cancelled."""
-    model, problems = load(mapping_directories(runtime.paths))
+async def serve(runtime: Runtime, loaded: tuple[Model, list[Problem]] | None = None) -> None:
+    """Run the service until it is cancelled.
+
+    `loaded` is what `load` found, where several routers of one process share it: nothing in a model belongs to one
+    of them, unless it has mounts (`remote`), whose shapes are one router's.
+    """
+    model, problems = loaded or load(mapping_directories(runtime.paths))
     for problem in problems:
         runtime.log.error("mapping %s", problem)
     journal = Journal(

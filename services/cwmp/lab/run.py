@@ -67,11 +67,11 @@ def _configuration(options: argparse.Namespace) -> dict[str, str]:
         "serial_number": serial,
         "periodic_inform_enable": "1",
         "periodic_inform_interval": str(options.interval),
-        "connection_request_address": _address_towards(urlsplit(options.acs_url).hostname or ""),
+        "connection_request_address": address_towards(urlsplit(options.acs_url).hostname or ""),
     }
 
 
-def _address_towards(host: str) -> str:
+def address_towards(host: str) -> str:
     """The address of ours that `host` sees; nothing is sent to find it out."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, 7547, type=socket.SOCK_DGRAM)[0]

@@ -75,5 +75,10 @@ class History:
         self._sessions.append(session)
         return session
 
+    @property
+    def last(self) -> Session | None:
+        """The newest, which may still run."""
+        return self._sessions[-1] if self._sessions else None
+
     def to_table(self) -> dict[str, Any]:
         return {"sessions": [session.to_table() for session in self._sessions]}

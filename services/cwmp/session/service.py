@@ -33,6 +33,7 @@ from cwmp.session.agenda import Agenda
 from cwmp.session.bus_object import BusObject
 from cwmp.session.compatibility import CompatibleObject
 from cwmp.session.door import Door
+from cwmp.session.history import History
 from cwmp.session.journal import VERSION, Journal
 from cwmp.session.parameters import OwnParameters
 from cwmp.session.planned import PlannedReboot
@@ -104,9 +105,7 @@ class Service:
         peers.on_ready("firmware", self._reports.changed)
         await runtime.bus.listen("cwmp.dhcp", self._on_dhcp)
         sessions = self._sessions
-        await BusObject(self, sessions.history, sessions.trace, self._verbosity, self._log).add_to(
-            runtime.bus
-        )
+        await BusObject(self, self.history, sessions.trace, self._verbosity, self._log).add_to(runtime.bus)
         await peers.ready()
         if pending := [*self._journal.queue, *self._reports.events()]:
             self._agenda.event(pending[0].code)
@@ -354,6 +353,11 @@ class Service:
             "connection_request_url": self._door.url(),
             "udp_connection_request_address": self._door.udp_address(),
         }
+
+    @property
+    def history(self) -> History:
+        """The last sessions, RPC by RPC."""
+        return self._sessions.history
 
     @property
     def session_open(self) -> bool:
