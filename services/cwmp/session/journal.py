@@ -15,7 +15,8 @@ makes a session due by itself.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+import copy
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -172,9 +173,8 @@ class Journal:
 
     def inform_scheduled(self, delay: int, command_key: str, now: Moment) -> bool:
         """ScheduleInform asks for an Inform in `delay` seconds; False when there are too many."""
-        added = self.scheduled.add(delay, command_key, now)
-        self._save()
-        return added
+        with self._promise():
+            return self.scheduled.add(delay, command_key, now)
 
     def informs_due(self, now: Moment) -> None:
         """Make events of the scheduled Informs that are due."""
@@ -186,8 +186,8 @@ class Journal:
             self._save()
 
     def reboot_asked(self, command_key: str) -> None:
-        self.reboots = [*self.reboots, command_key][-64:]
-        self._save()
+        with self._promise():
+            self.reboots = [*self.reboots, command_key][-64:]
 
     def restart_failed(self) -> None:
         """The device did not come down: asked for again after the next session that ends well."""
@@ -201,8 +201,8 @@ class Journal:
         return self.reboot_due or self.reset in {Reset.DUE, Reset.ORDERED}
 
     def reset_asked(self) -> None:
-        self.reset = Reset.ASKED
-        self._save()
+        with self._promise():
+            self.reset = Reset.ASKED
 
     def reset_ordered(self) -> None:
         """Its owner has taken the order: it happens, whatever becomes of us."""
@@ -235,8 +235,8 @@ class Journal:
             return True
         if len(self.wishes) >= MAX_WISHES:
             return False
-        self.wishes = [*self.wishes, wish]
-        self._save()
+        with self._promise():
+            self.wishes = [*self.wishes, wish]
         return True
 
     def wish_answered(self, wish_id: str) -> None:
@@ -268,6 +268,22 @@ class Journal:
             self._periodic_on_flash = True
         self.queue.session_ended(sent)
         self._save()
+
+    @contextlib.contextmanager
+    def _promise(self) -> Iterator[None]:
+        """For what is refused to whoever asked when the flash does not take it: then it is undone here, too."""
+        reboots, reset, wishes, scheduled = (
+            self.reboots,
+            self.reset,
+            self.wishes,
+            copy.deepcopy(self.scheduled),
+        )
+        try:
+            yield
+            self._save()
+        except OSError:
+            self.reboots, self.reset, self.wishes, self.scheduled = reboots, reset, wishes, scheduled
+            raise
 
     def _save(self) -> None:
         periodic = PERIODIC in self.queue
