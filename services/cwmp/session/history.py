@@ -6,6 +6,7 @@ In memory only, and bounded: it is for a person who asks why something does not 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,10 +76,8 @@ class History:
         self._sessions.append(session)
         return session
 
-    @property
-    def last(self) -> Session | None:
-        """The newest, which may still run."""
-        return self._sessions[-1] if self._sessions else None
+    def __iter__(self) -> Iterator[Session]:
+        return iter(tuple(self._sessions))
 
     def to_table(self) -> dict[str, Any]:
         return {"sessions": [session.to_table() for session in self._sessions]}
