@@ -120,6 +120,8 @@ NASTY = [
     "  spaces  ",
     "%s%n%x",
     "-1",
+    "true",
+    "false",
     "\u202e",
 ]
 

@@ -485,7 +485,8 @@ class _Builder:
             for part in spec["from"]:
                 if unknown := set(_table(part)) - _PART_KEYS - {"write"}:
                     raise MappingError(f"there is no '{min(unknown)}' in sources")
-            parts = [self._source(p, scope, node, name, is_list=is_list) for p in spec["from"]]
+            typed = {key: spec[key] for key in ("type",) if key in spec}
+            parts = [self._source({**p, **typed}, scope, node, name, is_list=is_list) for p in spec["from"]]
             given = zip(parts, spec["from"], strict=True)
             return FirstOf(
                 tuple(s if p.get("write", True) else Converted(s, conversion.READ_ONLY) for s, p in given)
@@ -511,7 +512,8 @@ class _Builder:
             )
         also = {k: _text(v) for k, v in _table(spec.get("also", {})).items()}
         package = where.package if where is not None else scope.package
-        return UciOption(package, where, option, index=index, as_list=is_list, also=also)
+        boolean = spec.get("type") == "boolean"
+        return UciOption(package, where, option, index=index, as_list=is_list, also=also, boolean=boolean)
 
     def _ubus(self, spec: Any, scope: _Scope, _node: Object, _name: str, _is_list: bool) -> Source:
         text = _text(spec["ubus"])

@@ -31,7 +31,7 @@ class UciOption(Source):
     """One option: of the section `where`, or of the section that the row is where that is None.
 
     `index` picks one item of a list. `also` are options set along with it ("" deletes), since some mean
-    nothing alone.
+    nothing alone. A `boolean` is written in the words that the section uses already.
     """
 
     writable = True
@@ -45,7 +45,9 @@ class UciOption(Source):
         index: int | None = None,
         as_list: bool = False,
         also: dict[str, str] | None = None,
+        boolean: bool = False,
     ) -> None:
+        self._boolean = boolean
         self._where = where
         self._option = option
         self._index = index
@@ -85,7 +87,7 @@ class UciOption(Source):
                 raise ValueFault(f"there are only {len(items)} items before it")
             items[self._index : self._index + 1] = [text] if text else []
             return items
-        if text in {"true", "false"}:
+        if self._boolean and text in {"true", "false"}:
             return _boolean_like(old, text == "true")
         if self._as_list:
             items = split_list(text)
