@@ -204,10 +204,14 @@ def test_reload_of_what_is_disabled_signals_nobody(run: Run) -> None:
     assert run("config cwmp 'cwmp'\n\toption enable '0'\n", "reload").calls == []
 
 
-def test_each_service_by_itself(tmp_path: Path) -> None:
+@pytest.mark.parametrize("jailed", [False, True])
+def test_each_service_by_itself(tmp_path: Path, jailed: bool) -> None:
     """Its files are prepared first, which only a script on a router may do: here the paths are others."""
     root = tmp_path / "root"
-    script = INIT.read_text().replace("STATE=/etc/cwmp", f"STATE={root}/etc/cwmp")
+    script = INIT.read_text()
+    if jailed:
+        script = script.replace("/sbin/ujail", "/bin/sh").replace("/lib/libpreload-seccomp.so", "/bin/sh")
+    script = script.replace("STATE=/etc/cwmp", f"STATE={root}/etc/cwmp")
     script = script.replace("RUN=/var/run/cwmp", f"RUN={root}/var/run/cwmp")
     script = script.replace("/tmp/.uci", f"{root}/tmp/.uci").replace("/etc/config/cwmp", f"{root}/cwmp")
     script = script.replace("USER=cwmp", f"USER={os.getuid()}").replace("$USER:$USER", f"$USER:{os.getgid()}")
@@ -236,6 +240,11 @@ def test_each_service_by_itself(tmp_path: Path) -> None:
     assert users["session"] == users["diagnostics"] == [str(os.getuid())]
     assert service.instances["diagnostics"].params["group"] == ["nogroup"]
     assert service.instances["session"].params["no_new_privs"] == ["1"]
+    for name in ("session", "diagnostics"):
+        params = service.instances[name].params
+        assert params.get("capabilities") == ([f"/etc/capabilities/cwmp-{name}.json"] if jailed else None)
+        assert params.get("seccomp") == (["/etc/seccomp/cwmp.json"] if jailed else None)
+        assert ("jail" in params) == jailed
     assert [rule["dest_port"] for rule in service.instances["session"].rules] == ["7547"]
     assert (root / "cwmp").stat().st_mode & 0o777 == 0o640
     assert (root / "etc/cwmp/session").stat().st_mode & 0o777 == 0o700
