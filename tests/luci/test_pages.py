@@ -328,6 +328,7 @@ def test_a_parameter_says_where_it_comes_from_and_who_hears_of_it(new_tab: NewTa
     expect(about.get_by_role("row", name="Who may change it beside the ACS")).to_contain_text("Subscriber")
     expect(about.get_by_role("row", name="The ACS is told of changes")).to_contain_text("off")
     expect(about.get_by_role("row", name="Declared in")).to_contain_text("ManagementServer.toml")
+    page.screenshot(path=str(SHOTS / "parameters-about.png"), full_page=True)
     page.get_by_role("tree").focus()
     page.keyboard.press("End")
     page.keyboard.press("i")

@@ -251,7 +251,7 @@ return view.extend({
 			[ _('Who may change it beside the ACS'), of ? of.access.join(', ') || _('nobody') : '–' ],
 			[ _('Told of a new value'), about.told.join('; ') || _('nobody') ],
 			[ _('Read from'), about.reads.join('; ') || '–' ],
-			[ _('Declared in'), about.declared ]
+			[ _('Declared in'), E('span', { 'title': about.declared }, [ about.declared.split('/').slice(-2).join('/') ]) ]
 		]) ]) ]);
 	},
 
