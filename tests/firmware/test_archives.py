@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,53 @@ def test_random_bytes_are_no_archive(
     whole = (b"", b"\x1f\x8b", packed(*GOOD)[:100])[head] + data
     with pytest.raises(ArchiveError):
         copied(tmp_path_factory.mktemp("random"), whole)
+
+
+def extended(keys: dict[str, str], data: bytes = b"text") -> bytes:
+    info, _ = member("etc/x", data)
+    info.pax_headers = keys
+    return packed((info, data))
+
+
+def headers(kind: bytes, size: int, *, times: int = 1) -> bytes:
+    """What says more about the next entry, so many bytes of it, and there is none."""
+    info = tarfile.TarInfo("etc/x")
+    info.type, info.size = kind, size
+    return gzip.compress((info.tobuf(tarfile.USTAR_FORMAT) + bytes(-(-size // 512) * 512)) * times, 1)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        extended({"mtime": "inf"}),
+        extended({"mtime": "nan"}),
+        extended({"mtime": "1e300"}),
+        extended({"uid": "9" * 40}),
+        extended({"GNU.sparse.map": "a,b", "GNU.sparse.size": "1"}),
+        extended({"GNU.sparse.map": "0,1", "GNU.sparse.size": "x"}),
+        extended({"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "5"}, b"9" * 2048),
+        extended({"linkpath": "x" * 2000}),
+        headers(tarfile.XHDTYPE, 11, times=3000),
+        headers(tarfile.GNUTYPE_LONGNAME, 11, times=3000),
+        packed(member("etc/x", kind=tarfile.GNUTYPE_SPARSE)),
+    ],
+)
+def test_headers_that_say_impossible_things(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(ArchiveError):
+        copied(tmp_path, data)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_headers_that_would_fill_the_memory(tmp_path: Path, kind: bytes) -> None:
+    bomb = headers(kind, 64 << 20)
+    assert len(bomb) < 400_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(ArchiveError, match="about one entry"):
+            copied(tmp_path, bomb)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 # Web content

@@ -19,12 +19,54 @@ from cwmp.runtime import Paths
 MAX_BACKUP_BYTES = 16 << 20
 _MAX_MEMBERS = 8192
 _MAX_NAME = 1024
+_MAX_EXTENSION = 16 << 10
+_MAX_GLOBAL = 64
 _MOST_PADDING = 1 << 20
 _PIECE = 64 << 10
+
+# What tarfile raises of what it reads: numbers that are none or too large, extensions of extensions without end.
+_DAMAGED = (
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    ValueError,
+    OverflowError,
+    LookupError,
+    RecursionError,
+    FileExistsError,
+)
 
 
 class ArchiveError(Exception):
     """The archive cannot be used; the text says why."""
+
+
+class BoundedMember(tarfile.TarInfo):
+    """An entry whose header cannot take more memory than it deserves. What precedes a header to say more of it (long
+    names, pax) is read at once and whatever its size; the map of a sparse file has no end but the archive's."""
+
+    _EXTENSIONS = frozenset(
+        {
+            tarfile.XHDTYPE,
+            tarfile.XGLTYPE,
+            tarfile.SOLARIS_XHDTYPE,
+            tarfile.GNUTYPE_LONGNAME,
+            tarfile.GNUTYPE_LONGLINK,
+        }
+    )
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> BoundedMember:
+        """As that of `TarInfo`. Raises ArchiveError."""
+        member = super().frombuf(buf, encoding, errors)
+        if member.type == tarfile.GNUTYPE_SPARSE:
+            raise ArchiveError("it has a sparse file")
+        if member.type in cls._EXTENSIONS and member.size > _MAX_EXTENSION:
+            raise ArchiveError(f"it says more than {_MAX_EXTENSION} bytes about one entry")
+        return member
+
+    def _proc_gnusparse_10(self, *_: object) -> None:
+        raise ArchiveError("it has a sparse file")
 
 
 def copy_backup(source: Path, target: Path, without: str, *, strict: bool = True) -> int:
@@ -146,9 +188,9 @@ def _reading(source: Path) -> Iterator[tarfile.TarFile]:
     try:
         with source.open("rb") as file:
             compressed = file.read(2) == b"\x1f\x8b"
-        with tarfile.open(source, "r:gz" if compressed else "r:") as archive:
+        with tarfile.open(source, "r:gz" if compressed else "r:", tarinfo=BoundedMember) as archive:
             yield archive
-    except (tarfile.TarError, zlib.error, EOFError, UnicodeError, FileExistsError) as error:
+    except _DAMAGED as error:
         raise ArchiveError(f"it is no archive, or damaged: {str(error)[:80]}") from None
     except OSError as error:
         if error.errno is None:  # how gzip says that data is damaged
@@ -164,8 +206,12 @@ def _members(archive: tarfile.TarFile, room: int) -> Iterator[tuple[tarfile.TarI
             raise ArchiveError(f"it has more than {_MAX_MEMBERS} entries")
         if size > room:
             raise ArchiveError(f"what is in it takes more than the {room} bytes there is room for")
+        member.pax_headers = {}  # all entries are kept until the end
         name = PurePosixPath(member.name.lstrip("/"))
-        if ".." in name.parts or "\0" in member.name or len(member.name) > _MAX_NAME:
+        longest = max(map(len, (member.name, member.linkname, member.uname, member.gname)))
+        if len(archive.pax_headers) > _MAX_GLOBAL:
+            raise ArchiveError(f"it says more than {_MAX_GLOBAL} things about all that is in it")
+        if ".." in name.parts or "\0" in member.name or longest > _MAX_NAME:
             raise ArchiveError(f"it has a name that leads elsewhere: {_shown(name)}")
         if name.parts:
             yield member, name
