@@ -496,3 +496,29 @@ async def test_rows_have_aliases_there_too(acs: Acs) -> None:
     }
     await acs.delete("Device.WiFi.SSID.[guest].")
     assert set(await acs.names("Device.WiFi.SSID.", True)) == {"Device.WiFi.SSID.[cpe-row-1]."}
+
+
+async def test_what_a_set_brings_about_is_no_news_to_the_acs(
+    alone: Acs, serving: Client, router: Router, start_datamodel: StartDatamodel, session: Owner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    declare(router, "ambiorix")
+    daemon = make("ambiorix", serving, wifi())
+    assert isinstance(daemon, AmbiorixDaemon)
+    put = daemon._do_set
+
+    async def put_and_restart(path: str, args: Any) -> dict[str, Any]:
+        found = await put(path, args)
+        values_of(daemon, "Radio.1.")["Status"] = "Dormant"
+        return found
+
+    monkeypatch.setattr(daemon, "_do_set", put_and_restart)
+    await daemon.start()
+    await start_datamodel()
+    await alone.informed(await alone.inform("0 BOOTSTRAP"))
+    await alone.notify(1, f"{RADIO}Status", f"{RADIO}Channel")
+    await alone.set_all({f"{RADIO}Channel": "44"})
+    assert await alone.get(f"{RADIO}Status") == {f"{RADIO}Status": "Dormant"}
+    assert not (await alone.inform("2 PERIODIC")).value_change
+    values_of(daemon, "Radio.1.")["Status"] = "Up"
+    assert (await alone.inform("2 PERIODIC")).value_change

@@ -42,6 +42,12 @@ class Watched:
     target: Target
     parameters: tuple[Parameter, ...]
 
+    @property
+    def mount(self) -> str:
+        """The path of the mount they lie in, "" where another daemon does not serve them."""
+        mount = self.target.node.mount
+        return "" if mount is None else mount.path
+
     def needs(self) -> set[Need]:
         found = set(self.target.node.way_needs())
         for parameter in self.parameters:
@@ -162,7 +168,8 @@ class Watch:
         self._drop(lambda path: path not in wanted)
 
     async def before_acs(self, packages: Iterable[str]) -> None:
-        """The ACS is about to change these packages: what others changed in them must not be taken for its work."""
+        """The ACS is about to change these packages, and mounts (by their paths, remote/): what others changed in them
+        must not be taken for its work."""
         self.notice(await self._read(self._from(packages)))
 
     def made_here(self, values: Mapping[str, str]) -> None:
@@ -175,7 +182,7 @@ class Watch:
         acked.update((name, text) for name, text in values.items() if name in acked)
 
     async def after_acs(self, packages: Iterable[str], values: Mapping[str, str]) -> None:
-        """The ACS has changed these packages, and parameters to these values."""
+        """The ACS has changed these packages and mounts, and parameters to these values."""
         for path, text in values.items():
             self.changed.pop(path, None)
             if path in self._seen:
@@ -195,8 +202,9 @@ class Watch:
             self._save()
 
     def _from(self, packages: Iterable[str]) -> list[Watched]:
-        needed = {Need("uci", package) for package in packages}
-        return [w for w in self.watched() if needed & w.needs()] if needed else []
+        touched = set(packages)
+        needed = {Need("uci", package) for package in touched}
+        return [w for w in self.watched() if w.mount in touched or needed & w.needs()] if needed else []
 
     async def begin(self, wanted: Iterable[Watched]) -> None:
         """Notification is asked for from now on: what was before does not count."""

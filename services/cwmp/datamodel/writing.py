@@ -381,7 +381,7 @@ class Writer:
     async def _before(self, staging: Staging, parameter_key: str | None) -> None:
         """All is checked. From here to the commit nothing is awaited: instances may change already."""
         if parameter_key is not None:
-            await self._watch.before_acs(staging.packages)
+            await self._watch.before_acs(_touched(staging))
 
     async def _commit(
         self,
@@ -436,7 +436,7 @@ class Writer:
         finally:
             self._reader.changed()
         if by_acs:
-            await self._watch.after_acs(staging.packages, by_acs)
+            await self._watch.after_acs(_touched(staging), by_acs)
         return answer, change
 
     def take_back(self, changes: Mapping[str, Sequence[uci.Change]]) -> None:
@@ -463,6 +463,11 @@ class Writer:
 def _check_key(parameter_key: str | None) -> None:
     if parameter_key is not None and len(parameter_key) > _MAX_KEY:
         raise Fault(FaultCode.INVALID_ARGUMENTS, f"ParameterKey is longer than {_MAX_KEY} characters")
+
+
+def _touched(staging: Staging) -> list[str]:
+    """The packages that are changed, and the paths of mounts."""
+    return [*staging.packages, *(mount.path for mount in staging.remote.by_mount())]
 
 
 def _without_alias(target: Target) -> tuple[Target, str]:
