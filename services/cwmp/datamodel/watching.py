@@ -168,8 +168,8 @@ class Watch:
         self._drop(lambda path: path not in wanted)
 
     async def before_acs(self, packages: Iterable[str]) -> None:
-        """The ACS is about to change these packages, and mounts (by their paths, remote/): what others changed in them
-        must not be taken for its work."""
+        """The ACS is about to change these packages, and mounts (by their paths, remote/): what others changed
+        there must not be taken for its work."""
         self.notice(await self._read(self._from(packages)))
 
     def made_here(self, values: Mapping[str, str]) -> None:
