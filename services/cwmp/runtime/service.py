@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import trio
 
@@ -27,6 +29,8 @@ from ubuskit.uci import Uci
 
 _UCI_PATIENCE = 2.0
 """How long, in seconds, others may hold a UCI package: the service does nothing else meanwhile."""
+
+_NO_MEMORY = b"cwmp: stopped: memory has run out\n"
 
 Serve = Callable[["Runtime"], Awaitable[None]]
 
@@ -169,13 +173,38 @@ def run_process(name: str, serve: Serve, where: Paths, *, stderr: bool, bed: Bed
     """Run a service in this process until SIGTERM or SIGINT; its exit code."""
     log = logs.set_up(name, stderr=stderr, device=where.system("/dev/log"))
     try:
-        trio.run(_supervised, name, serve, where, log, bed)
+        trio.run(_to_the_end, name, serve, where, log, bed)
     except KeyboardInterrupt:
         pass
     except BaseException:  # the last words before the process ends; whoever started it sees the exit code
         log.exception("stopped by an error it does not know how to handle")
         return 1
     return 0
+
+
+async def _to_the_end(name: str, serve: Serve, where: Paths, log: logging.Logger, bed: Bed | None) -> None:
+    """The main task. After an error the process ends from here: once memory has run out, trio may have lost a task of
+    its own, without which its run is cancelled and never ends."""
+    try:
+        await _supervised(name, serve, where, log, bed)
+    except KeyboardInterrupt:
+        raise
+    except trio.Cancelled:
+        _end(
+            lambda: log.critical("stopped: the event loop has failed, most likely because memory has run out")
+        )
+    except BaseException:  # the last words before the process ends; whoever started it sees the exit code
+        _end(lambda: log.exception("stopped by an error it does not know how to handle"))
+
+
+def _end(last_words: Callable[[], None]) -> NoReturn:
+    try:
+        last_words()
+        sys.stderr.flush()
+    except MemoryError:
+        os.write(2, _NO_MEMORY)  # what a line of the log needs is not there either
+    finally:
+        os._exit(1)
 
 
 async def _supervised(name: str, serve: Serve, where: Paths, log: logging.Logger, bed: Bed | None) -> None:
