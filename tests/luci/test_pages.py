@@ -322,6 +322,7 @@ def test_a_parameter_says_where_it_comes_from_and_who_hears_of_it(new_tab: NewTa
     page = new_tab("guest").open("parameters")
     page.locator("#tr069-search").fill("ManagementServer Periodic")
     row(page, INTERVAL).locator(".name").click()
+    expect(row(page, INTERVAL).locator(".value")).not_to_be_empty()
     about = page.locator(".cbi-section", has_text=INTERVAL)
     expect(about.get_by_role("row", name="Type")).to_contain_text("unsignedInt")
     expect(about.get_by_role("row", name="Access")).to_contain_text("readWrite")
