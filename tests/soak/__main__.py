@@ -152,11 +152,12 @@ def _report(work: Work, counts: Counter[str], samples: Samples, failures: list[s
         print(f"{kind:<24} {len(taken):>6} {figures}")
     print("\nafter warm-up, first quarter against last:")
     heads = f"{'process':<12} {'samples':>8} {'pids':>5} {'PSS':>7} {'private':>8}"
-    print(f"{heads} {'growth MB':>10} {'fds':>5} {'growth':>7}")
+    print(f"{heads} {'growth MB':>10} {'fds':>5} {'growth':>7}  private by quarter")
     for grown in samples.growth():
         print(
             f"{grown.service:<12} {grown.samples:>8} {grown.processes:>5} {grown.pss:>7.2f} {grown.private:>8.2f}"
             f" {grown.private_growth:>+10.2f} {grown.descriptors:>5} {grown.descriptor_growth:>+7}"
+            f"  {' '.join(f'{each:.2f}' for each in grown.course)}"
         )
         if grown.failure:
             failures.append(grown.failure)

@@ -40,13 +40,15 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Of one service, over restarts and rests: how its last quarter differs from its first."""
+    """Of one service, over restarts and rests: how its last quarter differs from its first. `course`: the median of
+    private memory in each quarter."""
 
     service: str
     samples: int
     processes: int
     pss: float
     private: float
+    course: tuple[float, ...]
     private_growth: float
     descriptors: int
     descriptor_growth: int
@@ -96,6 +98,7 @@ class Samples:
                 len({s.pid for s in taken}),
                 median(s.pss for s in last),
                 median(s.private for s in last),
+                course(taken),
                 median(s.private for s in last) - median(s.private for s in first),
                 min(s.descriptors for s in last),
                 least(lambda s: s.descriptors),
@@ -109,6 +112,11 @@ def sample(pid: int) -> Sample:
     descriptors = len(os.listdir(f"/proc/{pid}/fd"))
     threads = len(os.listdir(Path(f"/proc/{pid}/task")))
     return Sample(pid, used.pss, used.private, descriptors, threads)
+
+
+def course(taken: Sequence[Sample]) -> tuple[float, ...]:
+    size = max(1, len(taken) // 4)
+    return tuple(median(s.private for s in taken[n * size : (n + 1) * size] or taken) for n in range(4))
 
 
 def quarters(taken: Sequence[T]) -> tuple[list[T], list[T]]:
