@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from cwmp.cli import diag, modules, transfers
+from cwmp.cli import diag, fleet, modules, transfers
 from ubuskit import DEFAULT_SOCKET
 
 _EXAMPLES = """\
@@ -121,6 +121,7 @@ def parser(environ: Mapping[str, str] = os.environ) -> argparse.ArgumentParser:
         "reset", parents=[common], help="forget ACS, events and retries: the next session is a bootstrap"
     )
     commands.add_parser("reload", parents=[common], help="have the services read their configuration again")
+    commands.add_parser("fleet", add_help=False, help=fleet.HELP)
     return main
 
 

@@ -20,6 +20,7 @@
 | modules | cwmp.firmware ``modules`` | see `modules` |
 
 `check` is by itself (`check`), but for ``--inform``; so are `model lint` and `model coverage`.
+`fleet` becomes another program (`fleet`).
 `next` is the page to ask for next. A reply with ``fault`` is a refusal.
 """
 
@@ -37,6 +38,7 @@ from cwmp.cli.arguments import parser
 from cwmp.cli.bus import DATAMODEL, SESSION, Bus, Reply, Unreachable
 from cwmp.cli.check import Report, check, inform
 from cwmp.cli.diag import DIAGNOSTICS, diag
+from cwmp.cli.fleet import fleet
 from cwmp.cli.history import history
 from cwmp.cli.model import OFFLINE, explain, offline
 from cwmp.cli.modules import modules
@@ -53,8 +55,12 @@ DONE, REFUSED, UNREACHABLE = 0, 1, 3
 
 def run(arguments: list[str]) -> int:
     """Run the command line; the exit code."""
+    if arguments[:1] == ["fleet"]:  # its options are its own
+        return fleet(arguments[1:])
     options = parser().parse_args(arguments)
     try:
+        if options.command == "fleet":  # after options that it does not have
+            return fleet([])
         if options.command == "check":
             return _check(options)
         if options.command == "model" and options.action in OFFLINE:

@@ -20,6 +20,7 @@ from cwmp.lab.fleet.supervisor import Supervisor, WorkerEnded
 from cwmp.lab.fleet.worker import allow_descriptors
 from cwmp.lab.run import address_towards
 from cwmp.runtime import without_credentials
+from cwmp.runtime.config import OPTIONS
 
 _DESCRIPTORS_EACH = 12
 _DESCRIPTORS_BESIDE = 64
@@ -62,6 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         reboots=options.reboots,
         losses=options.losses,
         crashes=options.crashes,
+        further=dict(options.option),
     )
     try:
         return _run(plan, workers, options.duration, as_json=options.json)
@@ -149,6 +151,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--losses", type=_seconds, default=0.0, metavar="SECONDS", help="losses of its line")
     add("--crashes", type=_seconds, default=0.0, metavar="SECONDS", help="crashes of its client")
     add("--workers", type=_whole(1, 64), default=os.cpu_count() or 1, metavar="N", help="default one a core")
+    add(
+        "--option",
+        type=_option,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of /etc/config/cwmp",
+    )
     add("--json", action="store_true", help="the report as JSON on standard output")
     return parser
 
@@ -161,6 +171,17 @@ def _number(text: str, *, low: int, high: int) -> int:
     if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {low} to {high}")
     return int(text)
+
+
+def _option(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    if name not in OPTIONS:
+        raise argparse.ArgumentTypeError(f"{name!r} is no option of /etc/config/cwmp")
+    try:
+        OPTIONS[name](value)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"option {name!r}: {error}") from None
+    return name, value
 
 
 def _seconds(text: str) -> float:

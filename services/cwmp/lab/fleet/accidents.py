@@ -27,15 +27,14 @@ _LASTS: Mapping[Kind, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Accident:
-    """In `wait` seconds from now; it lasts `lasts` seconds."""
+    """`lasts` seconds."""
 
     kind: Kind
-    wait: float
     lasts: float
 
 
-def draw(chance: random.Random, between: Mapping[Kind, float]) -> Accident | None:
-    """The next one; None where nothing ever happens.
+def draw(chance: random.Random, between: Mapping[Kind, float]) -> tuple[float, Accident] | None:
+    """In how many seconds the next one comes, and which; None where nothing ever happens.
 
     `between`: the mean time in s between two of a kind; 0 for never. Of several kinds the first that comes is the
     next accident: having no memory, the others may be drawn anew after it.
@@ -44,4 +43,4 @@ def draw(chance: random.Random, between: Mapping[Kind, float]) -> Accident | Non
     if not found:
         return None
     wait, kind = min(found, key=lambda one: one[0])
-    return Accident(kind, wait, chance.uniform(*_LASTS[kind]))
+    return wait, Accident(kind, chance.uniform(*_LASTS[kind]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 MAX_ROUTERS = 10_000
@@ -21,7 +22,8 @@ class Identity:
 class Plan:
     """Times in seconds. `reboots`, `losses` and `crashes`: the mean time between two of them for one router; 0 for
     never. `rate`: routers that are switched on each second. `first_port`: router n listens for connection requests
-    at this port + n; 0: at any free one. `password` may contain ``{serial}``.
+    at this port + n; 0: at any free one. `password` may contain ``{serial}``. `further` are options of
+    ``/etc/config/cwmp`` for all routers; they win.
     """
 
     acs_url: str
@@ -39,6 +41,7 @@ class Plan:
     reboots: float = 0.0
     losses: float = 0.0
     crashes: float = 0.0
+    further: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def shares(self, workers: int) -> list[Plan]:
         """One plan for each worker: every router is in one, neighbours in different ones."""
@@ -71,6 +74,7 @@ class Plan:
             "connection_request_port": str(self.first_port + number if self.first_port else 0),
             "udp_connection_request_port": "0",
             "log_level": "error",
+            **self.further,
         }
 
     def to_json(self) -> str:

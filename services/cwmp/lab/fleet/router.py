@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import random
 import secrets
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from cwmp.contract.session import STATE, State
 from cwmp.datamodel import service as datamodel
 from cwmp.datamodel.mapping_file import Problem
 from cwmp.datamodel.tree import Model
-from cwmp.lab.fleet.accidents import Kind, draw
+from cwmp.lab.fleet.accidents import Accident, Kind
 from cwmp.lab.fleet.figures import Figures
 from cwmp.lab.fleet.line import Line
 from cwmp.lab.fleet.plan import Plan
@@ -44,7 +43,10 @@ Loaded = tuple[Model, list[Problem]]
 
 
 class VirtualRouter:
-    """`run` keeps it on until it is cancelled. What it does is counted in `figures`, which routers share."""
+    """`run` keeps it on until it is cancelled. What it does is counted in `figures`, which routers share.
+
+    `next_accident` returns when one happens.
+    """
 
     def __init__(
         self,
@@ -53,7 +55,7 @@ class VirtualRouter:
         loaded: Loaded,
         figures: Figures,
         log: logging.Logger,
-        chance: random.Random,
+        next_accident: Callable[[], Awaitable[Accident]],
     ) -> None:
         self._directory = Path(plan.directory) / str(number)
         self._paths = sandbox.paths_of(self._directory)
@@ -65,8 +67,7 @@ class VirtualRouter:
         self._loaded = loaded
         self._figures = figures
         self._log = log
-        self._chance = chance
-        self._between = {Kind.REBOOT: plan.reboots, Kind.LINE: plan.losses, Kind.CRASH: plan.crashes}
+        self._next_accident = next_accident
         self._line = Line()
         self._services: trio.CancelScope | None = None
         self._ordered: Callable[[], None] | None = None
@@ -116,12 +117,10 @@ class VirtualRouter:
         ordered = trio.Event()
         self._ordered = ordered.set
         while True:
-            accident = draw(self._chance, self._between)
-            with trio.move_on_after(accident.wait if accident is not None else float("inf")):
-                await ordered.wait()
+            accident = await self._befallen(ordered)
+            if accident is None:
                 self._figures.accidents["reboot by the ACS"] += 1
                 return _BOOT_TAKES
-            assert accident is not None
             self._figures.accidents[accident.kind.value] += 1
             match accident.kind:
                 case Kind.REBOOT:
@@ -135,6 +134,20 @@ class VirtualRouter:
                 case Kind.CRASH if self._services is not None:
                     self._respawn = accident.lasts
                     self._services.cancel()
+
+    async def _befallen(self, ordered: trio.Event) -> Accident | None:
+        """The next accident, as it happens; None where the ACS comes before."""
+        found: Accident | None = None
+        async with trio.open_nursery() as nursery:
+
+            async def watch() -> None:
+                await ordered.wait()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(watch)
+            found = await self._next_accident()
+            nursery.cancel_scope.cancel()
+        return found
 
     @property
     def _present(self) -> str:

@@ -15,6 +15,8 @@ import random
 import resource
 import shutil
 import sys
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +24,7 @@ import trio
 
 from cwmp.datamodel.loader import load
 from cwmp.datamodel.service import mapping_directories
+from cwmp.lab.fleet.accidents import Accident, Kind, draw
 from cwmp.lab.fleet.figures import Figures
 from cwmp.lab.fleet.line import Lines
 from cwmp.lab.fleet.plan import Plan
@@ -67,13 +70,25 @@ async def work(plan: Plan, orders: BinaryIO, to: BinaryIO) -> None:
     log = logging.Logger("fleet")
     log.addHandler(logging.NullHandler())
     figures = Figures()
+    chance = random.Random()
+    between = {Kind.REBOOT: plan.reboots, Kind.LINE: plan.losses, Kind.CRASH: plan.crashes}
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_end_with, orders, nursery.cancel_scope)
         nursery.start_soon(_tell, figures, to, nursery.cancel_scope)
         for number in plan.numbers:
-            router = VirtualRouter(plan, number, loaded, figures, log, random.Random())
+            router = VirtualRouter(plan, number, loaded, figures, log, partial(_befall, chance, between))
             nursery.start_soon(router.run)
             await trio.sleep(1.0 / plan.rate)
+
+
+async def _befall(chance: random.Random, between: Mapping[Kind, float]) -> Accident:
+    """The next accident of a router, when it happens."""
+    drawn = draw(chance, between)
+    if drawn is None:
+        await trio.sleep_forever()
+    wait, accident = drawn
+    await trio.sleep(wait)
+    return accident
 
 
 async def _end_with(orders: BinaryIO, scope: trio.CancelScope) -> None:
