@@ -108,6 +108,22 @@ def test_p29_each_counts_once_and_none_that_is_older() -> None:
     assert restarted.decide(datagram(1001, "2"), 0.0) is Verdict.REPLAYED
 
 
+@pytest.mark.parametrize("ts", [1700000000, 1700000000123, 1700000000123456])
+@pytest.mark.parametrize("digits", [*range(-6, 0), *range(1, 8)])
+@pytest.mark.parametrize("first", [True, False])
+def test_digits_moved_between_ts_and_id_make_no_newer_request(ts: int, digits: int, first: bool) -> None:
+    """Nothing separates them under the signature: who listens could make newer ones of an old one."""
+    found, heard, cut = gate(), str(ts) + "47110815", len(str(ts)) + digits
+    moved = datagram(heard[:cut], heard[cut:])
+    if first:
+        assert found.decide(datagram(ts, "47110815"), 0.0) is Verdict.ACCEPTED
+        assert found.decide(moved, 1.0) is not Verdict.ACCEPTED
+    else:  # after a boot nobody knows better
+        found.decide(moved, 1.0)
+    later = ts + 10 ** (len(str(ts)) - 10)  # a second
+    assert found.decide(datagram(later, "4712"), 2.0) is Verdict.ACCEPTED, "the ACS is not locked out"
+
+
 def test_nobody_is_let_in_without_user_name_and_password() -> None:
     assert gate(password="").decide(datagram(password=""), 0.0) is Verdict.DENIED
     assert gate(username="").decide(datagram(un=""), 0.0) is Verdict.DENIED

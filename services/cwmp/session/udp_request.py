@@ -10,6 +10,10 @@ greater than that of every request accepted before, `id` another than that of th
 datagram several times, and only the first counts. One beyond the rate leaves no trace, so a copy that arrives later
 may still count. One that arrives in a session counts, and brings one further session: unlike by HTTP there is no
 way to say that it has to be repeated (TR-069a6 3.2.2.1 allows either).
+
+Nothing separates ts from id where the signature is made, so who listens can move digits from one to the other.
+`ts` is the time in seconds, or, from servers that ask more often, in thousandths and less: its length tells which,
+and two in different units are compared in seconds. So what was moved is never newer than what it was made of.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ _RATE = 12
 _RATE_PERIOD = 60.0
 _REQUEST = re.compile(rb"GET ([\x21-\x7e]{1,2000}) HTTP/1\.[01](\r?\n.*)?", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
+_DIGITS = 10
 _PARAMETERS = frozenset({"ts", "id", "un", "cn", "sig"})
 
 
@@ -80,6 +85,17 @@ def parse(datagram: bytes) -> UdpRequest | None:
     return UdpRequest(**given) if _NUMBER.fullmatch(given["ts"]) and given["id"] else None
 
 
+def _later(ts: int, than: int) -> bool:
+    """Whether a time is later than another one, each in its unit."""
+    unit, other = _unit(ts), _unit(than)
+    return ts > than if unit == other else ts // unit > than // other
+
+
+def _unit(ts: int) -> int:
+    """How many of them make a second: 1, 1000, ...; a time in seconds has ten digits."""
+    return 1000 ** max(0, -(-(len(str(ts)) - _DIGITS) // 3))
+
+
 class UdpGate:
     """Who may ask by UDP, and how often. `last` are ts and id of the request accepted last, as they were kept."""
 
@@ -98,7 +114,7 @@ class UdpGate:
             return Verdict.DENIED
         if not request.signed(self._password):
             return Verdict.DENIED
-        if int(request.ts) <= self.last[0] or request.id == self.last[1]:
+        if not _later(int(request.ts), self.last[0]) or request.id == self.last[1]:
             return Verdict.REPLAYED
         while self._accepted and now - self._accepted[0] >= _RATE_PERIOD:
             self._accepted.popleft()
