@@ -236,6 +236,24 @@ def test_a_fixed_period_is_kept_and_a_new_binding_told_at_once() -> None:
     assert world.keeper.address.port == 50_002
 
 
+def test_an_address_that_is_another_one_each_time_is_no_loop() -> None:
+    """A NAT with a port for each datagram, or a server that makes addresses up."""
+    world = World(StunSettings("", "", 30, 30))
+    now, sends, asked = 0.0, world.keeper.tick(0.0), 0
+    while now < 300:
+        for send in sends:
+            asked += 1
+            assert asked < 50, "a request for each answer"
+            mapped = (Attribute.MAPPED_ADDRESS, stun.endpoint(Endpoint("198.51.100.7", 50_000 + asked)))
+            answer = Message(Kind.RESPONSE, decode(send.data).transaction, (mapped,))
+            sends = world.keeper.received(encode(answer), Port.PRIMARY, now)
+            break
+        else:
+            now = world.keeper.due
+            sends = world.keeper.tick(now)
+    assert world.keeper.nat_detected
+
+
 def test_a_server_that_is_silent_is_asked_as_rfc_3489_says_and_later_again() -> None:
     world = World(StunSettings("", "", 30, 30), server_up=False)
     world.run(20)

@@ -10,7 +10,8 @@ What keeps the binding is traffic from the primary port, at least every `maximum
 `minimum`. Where the two differ, `Lifetime` searches for the longest pause the NAT forgives: after a pause, the
 secondary port asks the server to answer to the primary one (RESPONSE-ADDRESS). If the answer arrives there the
 binding is still alive; then, or if it does not, the primary port asks, and the next pause is another one. A server
-that answers to the secondary port does not know RESPONSE-ADDRESS: the pause stays the shortest.
+that answers to the secondary port does not know RESPONSE-ADDRESS: the pause stays the shortest. An address that
+changes from one request to the next is told again after a pause only.
 
 One transaction at a time, each sent again as RFC 3489 9.3 says. A 401 is answered once, with MESSAGE-INTEGRITY, and
 then only an answer that carries it counts. If the server does not answer, what was known of the binding stays; it
@@ -220,7 +221,7 @@ class Keeper:
         mapped = message.endpoint(Attribute.MAPPED_ADDRESS)
         if mapped is None or (transaction.sealed and not message.has_integrity(self._settings.password)):
             return []
-        return self._bound(mapped, now)
+        return self._bound(transaction, mapped, now)
 
     def _begin(self, purpose: _For, now: float, *, sealed: bool = False) -> list[Send]:
         attributes: list[tuple[int, bytes]] = []
@@ -262,9 +263,12 @@ class Keeper:
             self._lifetime.not_to_be_known()
         return self._begin(_For.BINDING, now)
 
-    def _bound(self, mapped: Endpoint, now: float) -> list[Send]:
+    def _bound(self, transaction: _Transaction, mapped: Endpoint, now: float) -> list[Send]:
         self.problem = ""
         self._transaction = None
+        if transaction.purpose is _For.CHANGE and mapped != self._mapped:
+            self._next = now + max(self._settings.minimum, _ASK_AGAIN)  # else this would have no end
+            return []
         before, self._mapped = self._mapped, mapped
         if self._silent:
             self._lifetime.ended()
