@@ -7,6 +7,7 @@ read-only image; packages that came along as dependencies are not. A package fil
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ _STATUS = "/usr/lib/opkg/status"
 _INFO = "/usr/lib/opkg/info"
 _MAX_CONTROL = 64 << 10
 _MAX_UNPACKED = 512 << 20
+_SIZE = re.compile(r"[0-9]{1,18}")
 _MEANINGS: Mapping[str, tuple[FaultCode, str]] = {
     r"No space left|available on filesystem": (FaultCode.SYSTEM_RESOURCES_EXCEEDED, "there is no space"),
     r"Cannot satisfy the following dependencies|cannot find dependency": (
@@ -76,7 +78,7 @@ class Manager(packages.PackageManager):
             "version": control.get("Version", ""),
             "vendor": control.get("Maintainer", ""),
             "architecture": control.get("Architecture", ""),
-            "size": int(size) if size.isdecimal() else 0,
+            "size": int(size) if _SIZE.fullmatch(size) else 0,
         }
 
     async def architectures(self) -> Iterable[str]:
@@ -138,12 +140,25 @@ def examine(file: Path) -> dict[str, str]:
     import tarfile  # noqa: PLC0415  # large for a service that seldom needs it
     import zlib  # noqa: PLC0415
 
+    from cwmp.firmware.archive import ArchiveError, BoundedMember  # noqa: PLC0415
+
     try:
-        with tarfile.open(file, "r|gz") as package:
+        with tarfile.open(file, "r|gz", tarinfo=BoundedMember) as package:
             inner = _member(package, "control.tar.gz")
-            with tarfile.open(fileobj=inner, mode="r|gz") as control:
+            with tarfile.open(fileobj=inner, mode="r|gz", tarinfo=BoundedMember) as control:
                 text = _member(control, "control").read(_MAX_CONTROL).decode("utf-8", "replace")
-    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, TypeError) as error:
+    except (
+        ArchiveError,
+        tarfile.TarError,
+        OSError,
+        EOFError,
+        zlib.error,
+        ValueError,
+        OverflowError,
+        LookupError,
+        TypeError,
+        RecursionError,
+    ) as error:
         raise packages.unusable(f"it is no package of opkg: {error}"[:200]) from None
     return next(paragraphs(text), {})
 
