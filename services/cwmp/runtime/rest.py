@@ -70,7 +70,12 @@ class Place:
             message, descriptors, _, _ = socket.recv_fds(control, _MOST, 1, socket.MSG_DONTWAIT)
         except OSError:
             return None
-        return cls(message, descriptors[0]) if descriptors else None
+        if not descriptors:
+            return None
+        os.set_inheritable(
+            descriptors[0], False
+        )  # a program that outlived its service would keep it on the bus
+        return cls(message, descriptors[0])
 
     def watch(self) -> None:
         """Have this process sent `WAKE` when there is something to read."""
