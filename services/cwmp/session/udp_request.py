@@ -93,7 +93,7 @@ def _later(ts: int, than: int) -> bool:
 
 def _unit(ts: int) -> int:
     """How many of them make a second: 1, 1000, ...; a time in seconds has ten digits."""
-    return 1000 ** max(0, -(-(len(str(ts)) - _DIGITS) // 3))
+    return int(1000 ** max(0, -(-(len(str(ts)) - _DIGITS) // 3)))
 
 
 class UdpGate:
