@@ -1,0 +1,36 @@
+"""A clock that is set while a retry is waited for; what else time decides is tested where it is decided."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from tests.session.acs import Post, Reply
+from tests.session.conftest import Suite, acs, suite
+
+__all__ = ["acs", "suite"]
+
+
+@pytest.mark.parametrize("jump", [-1.7e9, -3600.0, 3600.0, 1e9], ids=["1970", "back", "forth", "far"])
+async def test_a_retry_comes_when_it_is_due(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    """However far the clock is set meanwhile; and what is undelivered stays so, whatever the time is."""
+    normal, now = suite.acs.handler, time.time
+
+    def refuse(post: Post) -> Reply:
+        monkeypatch.setattr(time, "time", lambda: now() + jump)
+        suite.acs.handler = normal
+        return Reply(status=503)
+
+    suite.acs.handler = refuse
+    await suite.start()
+    status = await suite.ended(2)
+    assert (status["statistics"]["failure"], status["statistics"]["success"]) == (1, 1)
+    assert status["pending_events"] == []
+    assert len(await suite.acs.informs(2)) == 2
+    await suite.kill()
+    monkeypatch.undo()  # the clock is right again, and nothing comes a second time
+    suite.acs.posts.clear()
+    await suite.start()
+    assert (await suite.status())["pending_events"] == []
