@@ -4,6 +4,8 @@
 #   make test     the whole test suite (UBUSD=/path/to/ubusd: on the real daemon; T="tests/session -k digest": a part)
 #   make run      keep the virtual router running against ACS_URL=http://host:7547/
 #   make fuzz     mutated inputs for all that reads bytes from outside (T=target N=count SEED=... AT=... FILE=...)
+#   make faults   what must hold when something fails: services killed, a full disk, a bus that goes away, ...
+#   make soak     a router under mixed load: leaks, growth, losses (MINUTES=5 SEED=...)
 #   make native   libubox and libuci for this machine, the cffi extension and pyuci against them
 #   make bench    the figures, as ratios, also in build/bench.jsonl
 #   make lint     ruff, mypy --strict, the import rule
@@ -15,7 +17,7 @@ PY     := $(VENV)/bin/python
 T      ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test fuzz run native bench lint clean
+.PHONY: help venv demo test fuzz faults soak run native bench lint clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -45,6 +47,12 @@ test: $(VENV)/.dev
 
 fuzz: $(VENV)/.dev
 	@$(PY) -m tests.fuzz $(T) $(if $(N),--count $(N)) $(if $(SEED),--seed $(SEED)) $(if $(AT),--number $(AT)) $(if $(FILE),--file $(FILE))
+
+faults: $(VENV)/.dev
+	@$(PY) -m tests.faults
+
+soak: $(VENV)/.dev
+	@$(PY) -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 native: $(VENV)/.base
 	@$(PY) bindings/native/make_native.py
