@@ -10,7 +10,7 @@ from ubuskit.client import Dormant
 
 
 def test_no_program_inherits_the_connection() -> None:
-    """One that outlives the service, as a package manager may, would keep its object on the bus, with nobody there."""
+    """One that outlives the service, as a package manager may, would keep its object on the bus."""
     masters, childs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connected, daemon = socket.socketpair()
     with masters, childs, connected, daemon:
