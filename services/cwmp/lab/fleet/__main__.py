@@ -25,6 +25,7 @@ from cwmp.runtime.config import OPTIONS
 _DESCRIPTORS_EACH = 12
 _DESCRIPTORS_BESIDE = 64
 _LINE_EVERY = 10
+_FIRST_PORT = 20000  # and as many as there are routers: below those that Linux gives to who asks for any
 _RAM = Path("/dev/shm")
 
 
@@ -143,9 +144,9 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--first-port",
         type=_whole(0, 65535),
-        default=0,
+        default=_FIRST_PORT,
         metavar="PORT",
-        help="of the first router, for those",
+        help="for those, of router 0; 0: any",
     )
     add("--reboots", type=_seconds, default=0.0, metavar="SECONDS", help="reboots of a router")
     add("--losses", type=_seconds, default=0.0, metavar="SECONDS", help="losses of its line")

@@ -22,7 +22,8 @@ class Identity:
 class Plan:
     """Times in seconds. `reboots`, `losses` and `crashes`: the mean time between two of them for one router; 0 for
     never. `rate`: routers that are switched on each second. `first_port`: router n listens for connection requests
-    at this port + n; 0: at any free one. `password` may contain ``{serial}``. `further` are options of
+    at this port + n; 0: at any free one, another each time
+    it opens. `password` may contain ``{serial}``. `further` are options of
     ``/etc/config/cwmp`` for all routers; they win.
     """
 
