@@ -147,10 +147,10 @@ def test_the_sizes_in_the_readme_are_those_of_today(installed: Installed) -> Non
     """Within a fifth; ``python -m tests.feed.sizes`` prints the table."""
     said = dict(re.findall(r"^\| tr069-client: (\w+) \| (\d+) \|", (FEED / "README.md").read_text(), re.M))
     assert len(said) == 7
-    for part in said:
+    for part, kilobytes in said.items():
         files = [path for path in (installed.site_packages / "cwmp" / part).rglob("*") if path.is_file()]
         size = sum(path.stat().st_size for path in files) / 1024
-        assert 0.8 * size < int(said[part]) < 1.2 * size, f"{part}: {round(size)} kB"
+        assert 0.8 * size < int(kilobytes) < 1.2 * size, f"{part}: {round(size)} kB"
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)
