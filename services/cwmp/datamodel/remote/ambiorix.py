@@ -19,6 +19,7 @@ import trio
 
 from cwmp.contract import FaultCode
 from cwmp.datamodel.remote.schema import (
+    MAX_DEPTH,
     MAX_OBJECTS,
     Assignment,
     Branch,
@@ -26,6 +27,8 @@ from cwmp.datamodel.remote.schema import (
     Refusal,
     Refused,
     RemoteError,
+    is_name,
+    is_row,
 )
 from cwmp.datamodel.types import Type, parse
 from ubuskit import UbusError
@@ -34,7 +37,6 @@ from ubuskit.errors import NotFound, StatusError
 
 _TIMEOUT = 5.0
 _AT_ONCE = 16
-_MAX_DEPTH = 16
 _PUBLIC = 0
 _TEMPLATE = 2
 
@@ -91,7 +93,7 @@ class Ambiorix:
         level = [("", top)]
         limit = trio.CapacityLimiter(_AT_ONCE)
         count = 0
-        for _ in range(_MAX_DEPTH):
+        for _ in range(MAX_DEPTH):
             below: list[tuple[str, Branch]] = []
             failures: list[RemoteError] = []
             async with trio.open_nursery() as nursery:
@@ -139,10 +141,10 @@ class Ambiorix:
         branch.creatable = branch.deletable = branch.table and not fixed
         parameters, objects = found.get("parameters"), found.get("objects")
         for name, one in parameters.items() if isinstance(parameters, dict) else ():
-            if isinstance(one, dict) and (leaf := _leaf(one)) is not None:
+            if is_name(name) and isinstance(one, dict) and (leaf := _leaf(one)) is not None:
                 branch.leaves[name] = leaf
         for name in objects if isinstance(objects, list) else ():
-            if isinstance(name, str) and name:
+            if isinstance(name, str) and is_name(name):
                 child = branch.branches[name] = Branch()
                 below.append((f"{path}{name}.", child))
 
@@ -161,7 +163,7 @@ class Ambiorix:
         except Refused as refused:
             raise RemoteError(f"{self._root}: {refused}") from None
         numbers = [key[len(path) : -1] for key in found if key.startswith(path)]
-        return [number for number in numbers if number.isdecimal()]
+        return [number for number in numbers if is_row(number)]
 
     async def _get(self, path: str, depth: int) -> dict[str, dict[str, Any]]:
         try:

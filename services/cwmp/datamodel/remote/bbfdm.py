@@ -15,6 +15,7 @@ from typing import Any
 
 from cwmp.contract import FaultCode
 from cwmp.datamodel.remote.schema import (
+    MAX_DEPTH,
     MAX_OBJECTS,
     Assignment,
     Branch,
@@ -22,6 +23,8 @@ from cwmp.datamodel.remote.schema import (
     Refusal,
     Refused,
     RemoteError,
+    is_name,
+    is_row,
 )
 from cwmp.datamodel.types import BASES, Type, parse
 from ubuskit import UbusError
@@ -54,11 +57,15 @@ class Bbfdm:
         for entry in await self._results("schema", {"path": self._root}):
             path = self._path(entry)
             kind = entry.get("type")
+            if path.count(".") > MAX_DEPTH:
+                raise RemoteError(f"bbfdm nests its objects too deep: {path[:80]}")
             if kind == _OBJECT:
                 count += 1
                 _object(top, path if path.endswith(".") or not path else f"{path}.", _yes(entry.get("data")))
             elif isinstance(kind, str) and kind not in ("xsd:command", "xsd:event"):
                 above, _, name = path.rpartition(".")
+                if not is_name(name):
+                    continue
                 leaf = Leaf(_type(kind), _yes(entry.get("data")))
                 _branch(top, f"{above}." if above else "").leaves[name] = leaf
         if count > MAX_OBJECTS * 16:
@@ -79,7 +86,7 @@ class Bbfdm:
     async def rows(self, path: str) -> list[str]:
         results = await self._results("instances", {"path": f"{self._root}{path}", "first_level": True})
         names = [self._path(entry).rstrip(".")[len(path) :] for entry in results]
-        return list(dict.fromkeys(name for name in names if name.isdecimal()))
+        return list(dict.fromkeys(name for name in names if is_row(name)))
 
     # Writing
 
@@ -97,7 +104,7 @@ class Bbfdm:
         arguments = {"path": f"{self._root}{path}", **({"obj_path": values} if values else {})}
         results = await self._results("add", arguments, refusing=True)
         number = str(results[0].get("data", "")) if results else ""
-        if not number.isdecimal():
+        if not is_row(number):
             raise RemoteError("bbfdm does not say which row it added")
         return number
 
@@ -152,7 +159,7 @@ def _yes(data: Any) -> bool:
 def _code(fault: Any) -> FaultCode:
     try:
         return FaultCode(int(fault))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return FaultCode.INTERNAL_ERROR
 
 

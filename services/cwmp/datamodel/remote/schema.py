@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,23 @@ if TYPE_CHECKING:
 
 MAX_OBJECTS = 4096
 """A daemon that describes more than this is broken."""
+
+
+MAX_DEPTH = 16
+"""One that nests its objects deeper likewise."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
+_ROW = re.compile(r"[1-9][0-9]{0,9}")
+
+
+def is_name(text: str) -> bool:
+    """Whether it can be an object's or a parameter's name."""
+    return _NAME.fullmatch(text) is not None
+
+
+def is_row(text: str) -> bool:
+    """Whether it can be the instance number of a row."""
+    return _ROW.fullmatch(text) is not None
 
 
 class RemoteError(Exception):
@@ -82,7 +100,7 @@ class Readings:
                 seen.add(at)
                 above, _, name = at[:-1].rpartition(".")
                 at = f"{above}." if above else ""
-                if name.isdecimal():
+                if is_row(name):
                     self._rows.setdefault(at, []).append(name)
 
     def rows(self, table: str) -> list[str]:
