@@ -13,7 +13,7 @@ import pytest
 from tests.datamodel.support import Acs, Owner, Router
 
 from cwmp.contract import Fault
-from cwmp.datamodel import loader
+from cwmp.datamodel import clauses, loader
 from cwmp.lab.router.ambiorix import AmbiorixDaemon
 from cwmp.lab.router.bbfdm import BbfdmDaemon
 from cwmp.lab.router.served import Instance, wifi
@@ -72,7 +72,8 @@ def test_there_is_an_example_for_each_source() -> None:
 @pytest.mark.parametrize(
     "key",
     sorted(
-        (loader._OBJECT_KEYS | loader._PARAMETER_KEYS | set(loader._ROW_KEYS) | loader._ROW_EXTRAS) - {"let"}
+        (loader._OBJECT_KEYS | loader._PARAMETER_KEYS | set(clauses._ROW_KEYS) | clauses._ROW_EXTRAS)
+        - {"let"}
     ),
 )
 def test_the_reference_names_every_key(key: str) -> None:

@@ -6,49 +6,27 @@ below it), one parameter. Each is reported with file, line and reason.
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cwmp.datamodel import conversion, tables, types
-from cwmp.datamodel.items import ItemRows, ListItem
-from cwmp.datamodel.listing import DirectoryRows
+from cwmp.datamodel import clauses, tables, types
+from cwmp.datamodel.clauses import PART_KEYS, Scope, scalar_of, table_of, text_of
 from cwmp.datamodel.mapping_file import MappingError, MappingFile, Problem, open_file
 from cwmp.datamodel.remote.mount import Mount
 from cwmp.datamodel.sources import (
-    Below,
-    Code,
-    Const,
-    Converted,
     Count,
-    FileText,
-    FirstOf,
-    Own,
     PythonCode,
     Reference,
-    RowItem,
-    RowNumber,
     ServiceOwned,
-    Source,
-    UbusContext,
-    UbusReply,
-    UciOption,
     Unchanging,
 )
 from cwmp.datamodel.sources.base import AliasOf
-from cwmp.datamodel.sources.command import Command
 from cwmp.datamodel.template import (
-    Condition,
-    SectionName,
     conditions,
-    option_name,
-    reply_path,
     section_name,
-    section_type,
-    ubus_call,
 )
 from cwmp.datamodel.tree import MAX_PATH, Model, Notify, Object, Parameter, UniqueKey
 
@@ -75,12 +53,7 @@ _OBJECT_KEYS = frozenset(
     }
 )
 _MOUNTED = frozenset({"ambiorix", "bbfdm"})
-_SOURCE_KEYS = ("uci", "ubus", "file", "const", "service", "row", "python", "item", "command")
-_ROW_KEYS = ("uci", "ubus", "file", "keys", "service", "directory", "list", "python")
-_ROW_EXTRAS = frozenset({"where", "key", "columns", "forget", "bare", "off", "numbered"})
-_PART_KEYS = frozenset({*_SOURCE_KEYS, "map", "invert", "scale", "format", "regex", "field", "also", "when"})
-_WHEN = ("at once", "after session")
-_PARAMETER_KEYS = _PART_KEYS | frozenset(
+_PARAMETER_KEYS = PART_KEYS | frozenset(
     {
         "type",
         "list",
@@ -103,16 +76,6 @@ _PARAMETER_KEYS = _PART_KEYS | frozenset(
 _PATH = re.compile(r"Device\.([A-Za-z_][A-Za-z0-9_-]*\.(\{i\}\.)?)*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _VENDOR = re.compile(r"X_[A-Z0-9][A-Z0-9-]*(_[A-Z0-9-]+)*_[A-Za-z][A-Za-z0-9_-]*")
-
-
-@dataclass(slots=True)
-class _Scope:
-    """What short forms in one object of one file refer to."""
-
-    section: SectionName | None = None
-    package: str = ""
-    ubus: UbusContext | Below | None = None
-    service: str = ""
 
 
 def load(directories: Sequence[Path]) -> tuple[Model, list[Problem]]:
@@ -147,7 +110,7 @@ class _Builder:
         self._model = Model()
         self._problems: list[Problem] = []
         self._files: list[MappingFile] = []
-        self._scopes: dict[tuple[str, str], _Scope] = {}
+        self._scopes: dict[tuple[str, str], Scope] = {}
         self._broken: set[str] = set()
         self._references: list[tuple[MappingFile, Object, Parameter, Reference]] = []
 
@@ -235,14 +198,14 @@ class _Builder:
         self._rows(node, table, scope)
         try:
             if "uci" in table:
-                scope.section = section_name(_text(table["uci"]))
+                scope.section = section_name(text_of(table["uci"]))
                 scope.package = scope.section.package
             if "ubus" in table:
-                scope.ubus = self._context(_text(table["ubus"]), scope, node)
+                scope.ubus = clauses.context(text_of(table["ubus"]), scope, node)
             if "service" in table:
-                scope.service = _text(table["service"])
-            for name, spec in _table(table.get("let", {})).items():
-                node.lets[name] = self._source(spec, scope, node, f"let.{name}")
+                scope.service = text_of(table["service"])
+            for name, spec in table_of(table.get("let", {})).items():
+                node.lets[name] = clauses.source(spec, scope, node, f"let.{name}")
         except ValueError as error:
             key = next((k for k in ("uci", "ubus", "service", "let") if k in table), "")
             raise MappingError(str(error), getattr(error, "key", "") or key) from None
@@ -270,7 +233,7 @@ class _Builder:
             )
         if node.template == "Device." or "{i}" in node.template:
             raise MappingError(f"{kind} serves an object below Device. that lies in no table")
-        where = _text(table[kind])
+        where = text_of(table[kind])
         if not re.fullmatch(r"([A-Za-z_][A-Za-z0-9_-]*\.)*[A-Za-z_][A-Za-z0-9_-]*\.?", where):
             raise MappingError(f"'{where}' is no path of an object there")
         if kind == "bbfdm" and not where.startswith("Device."):
@@ -284,10 +247,10 @@ class _Builder:
             if above.mount is not None:
                 raise MappingError(f"{above.mount} serves all of {above.template}")
             above = above.parent
-        hidden = frozenset(_text(name) for name in table.get("hide", []))
+        hidden = frozenset(text_of(name) for name in table.get("hide", []))
         return Mount(node.template, kind, f"{where.rstrip('.')}.", hidden)
 
-    def _rows(self, node: Object, table: dict[str, Any], scope: _Scope) -> None:
+    def _rows(self, node: Object, table: dict[str, Any], scope: Scope) -> None:
         is_row = node.template.endswith("{i}.")
         if "rows" in table:
             if not is_row:
@@ -295,7 +258,7 @@ class _Builder:
             if node.rows is not None:
                 raise MappingError(f"its rows are declared already in {node.origin}", "rows")
             try:
-                node.rows = self._row_source(_table(table["rows"]), scope, node)
+                node.rows = clauses.row_source(table_of(table["rows"]), scope, node)
             except ValueError as error:
                 raise MappingError(str(error), "rows") from None
             if node.rows.package:
@@ -310,7 +273,7 @@ class _Builder:
                     "only rows that are UCI sections, items of a list or made in python can be created or deleted",
                     "create",
                 )
-            node.create = _table(table["create"]) if "create" in table else None
+            node.create = table_of(table["create"]) if "create" in table else None
             node.delete = bool(table.get("delete", "create" in table))
             kind = node.rows.kind if isinstance(node.rows, tables.SectionRows) else "row"
             node.section_name = table.get("create_name", re.sub("[^A-Za-z0-9_]", "_", kind))
@@ -344,68 +307,15 @@ class _Builder:
             node = child
         return node
 
-    def _inherited(self, file: MappingFile, node: Object) -> _Scope:
+    def _inherited(self, file: MappingFile, node: Object) -> Scope:
         above: Object | None = node
         while above is not None:
             for label in (file.label, above.origin):
                 found = self._scopes.get((label, above.template))
                 if found is not None and not (above is node and label not in (file.label, node.origin)):
-                    return _Scope(found.section, found.package, found.ubus, found.service)
+                    return Scope(found.section, found.package, found.ubus, found.service)
             above = above.parent
-        return _Scope()
-
-    def _row_source(self, spec: dict[str, Any], scope: _Scope, node: Object) -> tables.RowSource:
-        kinds = [k for k in _ROW_KEYS if k in spec]
-        if len(kinds) != 1 or (unknown := set(spec) - {*kinds, *_ROW_EXTRAS}):
-            raise MappingError(
-                f"there is no '{min(unknown)}' in rows" if len(kinds) == 1
-                else f"rows come from one of {', '.join(_ROW_KEYS)}"
-            )  # fmt: skip
-        where = conditions(spec.get("where", []))
-        match kinds[0]:
-            case "uci":
-                forget = (
-                    {k: _text(v) for k, v in _table(spec["forget"]).items()} if "forget" in spec else None
-                )
-                return tables.SectionRows(
-                    *section_type(_text(spec["uci"])), where, forget, spec.get("bare", ())
-                )
-            case "ubus":
-                return tables.ReplyRows(self._context(_text(spec["ubus"]), scope), spec.get("key", ""), where)
-            case "keys":
-                return tables.FixedRows(spec["keys"], where, numbered=bool(spec.get("numbered")))
-            case "service":
-                return tables.OwnedRows(_text(spec["service"]), node.template, where)
-            case "directory":
-                return DirectoryRows(_text(spec["directory"]), where, numbered=bool(spec.get("numbered")))
-            case "list":
-                return self._item_rows(spec, scope, where)
-            case "python":
-                rows = _imported(_text(spec["python"]))
-                if not isinstance(rows, tables.RowSource):
-                    raise MappingError(f"{spec['python']} is no RowSource (tables.py)")
-                return rows
-        columns = spec.get("columns", [])
-        if spec.get("key") not in columns:
-            raise MappingError("rows of a file need columns and a key that is one of them")
-        return tables.LineRows(_text(spec["file"]), columns, spec["key"], where)
-
-    def _item_rows(self, spec: dict[str, Any], scope: _Scope, where: tuple[Condition, ...]) -> ItemRows:
-        section, option, index = option_name(_text(spec["list"]))
-        around = section or scope.section
-        package = around.package if around is not None else scope.package
-        if index is not None or not package:
-            raise MappingError(
-                f"'{spec['list']}' is no list: write package.section.option, or a row's option"
-            )
-        return ItemRows(package, around, option, _text(spec.get("off", "")), where)
-
-    def _context(self, text: str, scope: _Scope, owner: Object | None = None) -> UbusContext | Below:
-        if text.startswith((".", "[")):
-            if scope.ubus is None:
-                raise MappingError(f"'{text}' needs a ubus call in an object around it")
-            return Below(scope.ubus, reply_path(text))
-        return UbusContext(ubus_call(text), owner)
+        return Scope()
 
     def _liken(self, file: MappingFile, template: str) -> None:
         """Take over the parameters of another object, as if they were written here."""
@@ -437,7 +347,7 @@ class _Builder:
             raise MappingError("a path has at most 256 characters")
         kind = _type(spec)
         scope = self._scopes[file.label, node.template]
-        source = self._source(spec, scope, node, name, is_list=kind.is_list and kind.items != 1)
+        source = clauses.source(spec, scope, node, name, is_list=kind.is_list and kind.items != 1)
         strong, weak = spec.get("strong"), spec.get("weak")
         reference = None
         if (target := strong or weak) and not isinstance(source, (ServiceOwned, PythonCode)):
@@ -445,13 +355,13 @@ class _Builder:
             source = reference = Reference(source, paths, spec.get("match", ""), is_list=kind.is_list)
         write = spec.get("write", False)
         if write == "same":
-            source, write = Unchanging(source, kind, _scalar(spec.get("default", kind.null))), True
+            source, write = Unchanging(source, kind, scalar_of(spec.get("default", kind.null))), True
         if write and not source.writable:
             raise MappingError("it cannot be writable: its source, or its map, only reads")
         default = spec.get("default")
         if default is not None:
             try:
-                default = replace(kind, enum=kind.enum + kind.reported).check(_scalar(default))
+                default = replace(kind, enum=kind.enum + kind.reported).check(scalar_of(default))
             except ValueError as error:
                 raise MappingError(f"the default is {error}") from None
         parameter = Parameter(
@@ -474,94 +384,6 @@ class _Builder:
         node.parameters[name] = parameter
         if reference is not None:
             self._references.append((file, node, parameter, reference))
-
-    def _source(self, spec: Any, scope: _Scope, node: Object, name: str, *, is_list: bool = False) -> Source:
-        """The source that `spec` names: one of `_SOURCE_KEYS`, several in ``from``, or what is around it."""
-        if not isinstance(spec, dict):
-            raise MappingError("a source is a table, like { uci = 'proto' }")
-        if "from" in spec:
-            if not isinstance(spec["from"], list) or not spec["from"]:
-                raise MappingError("from is a list of sources, like from = [{ uci = 'a' }, { const = 'b' }]")
-            for part in spec["from"]:
-                if unknown := set(_table(part)) - _PART_KEYS - {"write"}:
-                    raise MappingError(f"there is no '{min(unknown)}' in sources")
-            typed = {key: spec[key] for key in ("type",) if key in spec}
-            parts = [self._source({**p, **typed}, scope, node, name, is_list=is_list) for p in spec["from"]]
-            given = zip(parts, spec["from"], strict=True)
-            return FirstOf(
-                tuple(s if p.get("write", True) else Converted(s, conversion.READ_ONLY) for s, p in given)
-            )
-        kinds = [k for k in _SOURCE_KEYS if k in spec]
-        if len(kinds) > 1:
-            raise MappingError(f"it has several sources ({', '.join(kinds)}): list them in from = [...]")
-        if kinds:
-            source = _SOURCES[kinds[0]](self, spec, scope, node, name, is_list)
-        elif scope.service:
-            source = self._service({"service": scope.service}, scope, node, name, is_list)
-        else:
-            raise MappingError(f"it has no source: use one of {', '.join(_SOURCE_KEYS)}")
-        converted = conversion.build(spec)
-        return source if converted is None else Converted(source, converted)
-
-    def _uci(self, spec: Any, scope: _Scope, _node: Object, _name: str, is_list: bool) -> Source:
-        section, option, index = option_name(_text(spec["uci"]))
-        where = section or scope.section
-        if where is None and not scope.package:
-            raise MappingError(
-                f"'{option}' needs a section: uci or rows in the object, or package.section.option"
-            )
-        also = {k: _text(v) for k, v in _table(spec.get("also", {})).items()}
-        package = where.package if where is not None else scope.package
-        boolean = spec.get("type") == "boolean"
-        return UciOption(package, where, option, index=index, as_list=is_list, also=also, boolean=boolean)
-
-    def _ubus(self, spec: Any, scope: _Scope, _node: Object, _name: str, _is_list: bool) -> Source:
-        text = _text(spec["ubus"])
-        if text.startswith((".", "[")) and scope.ubus is not None:
-            return UbusReply(scope.ubus, reply_path(text))
-        return UbusReply(self._context(text, scope), ())
-
-    def _file(self, spec: Any, _scope: _Scope, _node: Object, _name: str, _is_list: bool) -> Source:
-        path = _text(spec["file"])
-        if not path.startswith("/") or ".." in path:
-            raise MappingError(f"'{path}' is not an absolute path")
-        return FileText(path, regex=spec.get("regex"), field=spec.get("field"))
-
-    def _const(self, spec: Any, _scope: _Scope, _node: Object, _name: str, _is_list: bool) -> Source:
-        return Const(_scalar(spec["const"]))
-
-    def _service(self, spec: Any, _scope: _Scope, node: Object, name: str, _is_list: bool) -> Source:
-        if spec["service"] == "datamodel":
-            if "{i}" in node.template:
-                raise MappingError("the datamodel itself keeps no tables")
-            return Own(f"{node.template}{name}")
-        if "{i}" in node.template and not isinstance(_outermost(node).rows, tables.OwnedRows):
-            raise MappingError('a service owns rows only of tables it owns: rows = { service = "..." }')
-        return ServiceOwned(_text(spec["service"]), node.template, name)
-
-    def _row(self, spec: Any, _scope: _Scope, node: Object, _name: str, _is_list: bool) -> Source:
-        text = _text(spec["row"])
-        if text == "number":
-            return RowNumber()
-        return RowItem(() if text == "key" else reply_path(f".{text.removeprefix('.')}"))
-
-    def _python(self, spec: Any, _scope: _Scope, _node: Object, _name: str, _is_list: bool) -> Source:
-        code = _imported(_text(spec["python"]))
-        if not isinstance(code, Code):
-            raise MappingError(f"{spec['python']} has not what it needs: needs, writable, read, write")
-        return PythonCode(code)
-
-    def _item(self, spec: Any, _scope: _Scope, node: Object, _name: str, _is_list: bool) -> Source:
-        if not isinstance(node.rows, ItemRows):
-            raise MappingError("only the rows of a list have items")
-        return ListItem(_text(spec["item"]))
-
-    def _command(self, spec: Any, _scope: _Scope, _node: Object, _name: str, _is_list: bool) -> Source:
-        calls = spec["command"] if isinstance(spec["command"], list) else [spec["command"]]
-        when = spec.get("when", "at once")
-        if when not in _WHEN:
-            raise MappingError(f"'{when}' is no when: use {', '.join(_WHEN)}")
-        return Command([ubus_call(_text(call)) for call in calls], after_session=when == "after session")
 
     # What only the whole shows
 
@@ -609,44 +431,14 @@ class _Builder:
                     node.unique = tuple(k for k in node.unique if k is not key)
 
 
-_SOURCES = {
-    "uci": _Builder._uci,
-    "ubus": _Builder._ubus,
-    "file": _Builder._file,
-    "const": _Builder._const,
-    "service": _Builder._service,
-    "row": _Builder._row,
-    "python": _Builder._python,
-    "item": _Builder._item,
-    "command": _Builder._command,
-}
-
-
-def _imported(name: str) -> Any:
-    """What ``module:attribute`` names."""
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, TypeError, ValueError, SyntaxError) as error:
-        raise MappingError(f"python: {error!s:.200}") from None
-
-
-def _outermost(node: Object) -> Object:
-    """The outermost table that `node` lies in; the root where there is none."""
-    found = node
-    while node.parent is not None:
-        found, node = (node if node.rows is not None else found), node.parent
-    return found
-
-
 def _type(spec: Mapping[str, Any]) -> types.Type:
     as_list = spec.get("list", False)
     if not isinstance(as_list, (bool, int)):
         raise MappingError("list is true, or the greatest length of the whole list")
     return types.with_facets(
-        types.parse(_text(spec["type"])),
-        enum=[_text(v) for v in spec.get("enum", [])],
-        reported=[_text(v) for v in spec.get("reported", [])],
+        types.parse(text_of(spec["type"])),
+        enum=[text_of(v) for v in spec.get("enum", [])],
+        reported=[text_of(v) for v in spec.get("reported", [])],
         pattern=spec.get("pattern"),
         is_list=bool(as_list),
         list_length=None if isinstance(as_list, bool) else as_list,
@@ -681,23 +473,3 @@ def _probes(node: Object) -> tuple[Parameter, ...]:
         if parameter.source.dynamic and not parameter.hidden:
             found.setdefault(id(parameter.source.probe), parameter)
     return tuple(found.values())
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise MappingError(f"{value!r} should be a text in quotes")
-    return value
-
-
-def _table(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise MappingError(f"{value!r} should be a table in braces")
-    return value
-
-
-def _scalar(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (str, int)):
-        return str(value)
-    raise MappingError(f"{value!r} should be a text, a number or a boolean")
