@@ -93,7 +93,7 @@ async def deaf(lab: Lab) -> AsyncIterator[None]:
     assert process.stdout is not None
     try:
         with trio.fail_after(20):
-            assert await process.stdout.receive_some() == b"listens\n"
+            assert await process.stdout.receive_some()  # it listens
         process.send_signal(signal.SIGSTOP)
         yield
     finally:

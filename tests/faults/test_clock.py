@@ -5,13 +5,19 @@ from __future__ import annotations
 import time
 
 import pytest
+from tests.faults.conftest import thorough
 from tests.session.acs import Post, Reply
 from tests.session.conftest import Suite, acs, suite
 
 __all__ = ["acs", "suite"]
 
 
-@pytest.mark.parametrize("jump", [-1.7e9, -3600.0, 3600.0, 1e9], ids=["1970", "back", "forth", "far"])
+JUMPS = {"1970": -1.7e9, "back": -3600.0, "forth": 3600.0, "far": 1e9}
+
+
+@pytest.mark.parametrize(
+    "jump", [pytest.param(s, id=n, marks=thorough if n in {"back", "far"} else ()) for n, s in JUMPS.items()]
+)
 async def test_a_retry_comes_when_it_is_due(
     suite: Suite, monkeypatch: pytest.MonkeyPatch, jump: float
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.faults.conftest import Flash
+from tests.faults.conftest import Flash, thorough
 from tests.lab.conftest import Lab
 from tests.lab.test_kill import inform, pools
 
@@ -23,7 +23,8 @@ POOLS = "Device.DHCPv4.Server.Pool."
 
 
 @pytest.mark.parametrize(
-    ("how", "cause"), [("full", "No space left"), ("read-only", "Read-only file system")]
+    ("how", "cause"),
+    [("full", "No space left"), pytest.param("read-only", "Read-only file system", marks=thorough)],
 )
 async def test_what_cannot_be_kept_is_not_promised(lab: Lab, flash: Flash, how: str, cause: str) -> None:
     pids = dict(lab.router.service_pids())
