@@ -24,7 +24,7 @@ class Plan:
     never. `rate`: routers that are switched on each second. `first_port`: router n listens for connection requests
     at this port + n; 0: at any free one, another each time
     it opens. `password` may contain ``{serial}``. `further` are options of
-    ``/etc/config/cwmp`` for all routers; they win.
+    ``/etc/config/cwmp`` for all routers; they win. `boot_takes` is the time of a reboot by the ACS.
     """
 
     acs_url: str
@@ -42,6 +42,7 @@ class Plan:
     reboots: float = 0.0
     losses: float = 0.0
     crashes: float = 0.0
+    boot_takes: float = 5.0
     further: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def shares(self, workers: int) -> list[Plan]:

@@ -36,7 +36,6 @@ from cwmp.session.history import Session as Record
 from cwmp.session.service import Service
 from ubuskit import broker
 
-_BOOT_TAKES = 5.0
 _RESPAWN_PAUSE = 5.0
 
 Loaded = tuple[Model, list[Problem]]
@@ -67,6 +66,7 @@ class VirtualRouter:
         self._loaded = loaded
         self._figures = figures
         self._log = log
+        self._boot_takes = plan.boot_takes
         self._next_accident = next_accident
         self._line = Line()
         self._services: trio.CancelScope | None = None
@@ -102,7 +102,7 @@ class VirtualRouter:
         boot_id = paths.system("/proc/sys/kernel/random/boot_id")
         boot_id.parent.mkdir(parents=True, exist_ok=True)
         boot_id.write_text(f"{uuid.uuid4()}\n")
-        away = _BOOT_TAKES
+        away = self._boot_takes
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(broker.serve, str(paths.bus)))
             nursery.start_soon(self._keep_services)
@@ -120,7 +120,7 @@ class VirtualRouter:
             accident = await self._befallen(ordered)
             if accident is None:
                 self._figures.accidents["reboot by the ACS"] += 1
-                return _BOOT_TAKES
+                return self._boot_takes
             self._figures.accidents[accident.kind.value] += 1
             match accident.kind:
                 case Kind.REBOOT:
