@@ -42,24 +42,25 @@ class Ledger:
             if event.code.startswith("M "):
                 self._told_once(f"event {event.code} {event.command_key}")
             if event.code == "8 DIAGNOSTICS COMPLETE":
-                self._settle(
+                self.settle(
                     next((key for key, due in self.due.items() if due.kind == "IPPing"), "IPPing"), 0, now
                 )
             if event.code == "4 VALUE CHANGE":
                 for name, value in session.inform.parameters.items():
                     key = f"{name}={value.text}"
                     if key in self.due or self.told[f"report {key}"]:
-                        self._settle(key, 0, now)
+                        self.settle(key, 0, now)
 
     def reported(self, session: Session, now: float) -> None:
         """All reports of a session are in."""
         for report in session.reports:
             if isinstance(report, TransferComplete):
-                self._settle(report.command_key, report.fault_code, now)
+                self.settle(report.command_key, report.fault_code, now)
             else:
                 self.failures.append(f"nobody expected {report}")
 
-    def _settle(self, key: str, code: int, now: float) -> None:
+    def settle(self, key: str, code: int, now: float) -> None:
+        """Something was reported, with this fault code."""
         self._told_once(f"report {key}")
         due = self.due.pop(key, None)
         if due is None:

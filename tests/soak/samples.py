@@ -75,13 +75,12 @@ class Samples:
     def take(self, processes: Mapping[str, int]) -> None:
         for name, pid in processes.items():
             try:
-                self._taken[name].append(sample(pid))
+                self.add(name, sample(pid))
             except (OSError, TypeError):  # it has just ended, or is ending: no memory of its own any more
                 continue
 
-    def forget(self) -> None:
-        """What was taken so far was warm-up."""
-        self._taken.clear()
+    def add(self, service: str, taken: Sample) -> None:
+        self._taken[service].append(taken)
 
     def growth(self) -> Iterator[Growth]:
         for service, taken in sorted(self._taken.items()):
