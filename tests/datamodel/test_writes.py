@@ -129,6 +129,17 @@ async def test_what_no_value_may_hold_is_refused(acs: Acs, text: str) -> None:
     assert await refused(acs, {EXAMPLE: text}) == {EXAMPLE: 9007}
 
 
+@pytest.mark.parametrize("text", ["one\nwpa=0", "one\r", "\n12345678"])
+async def test_what_daemons_read_by_lines_is_of_one_line(acs: Acs, text: str) -> None:
+    """netifd and init scripts write options as they are into files of hostapd, dnsmasq and others."""
+    for name in (
+        "Device.WiFi.SSID.1.SSID",
+        "Device.WiFi.AccessPoint.1.Security.KeyPassphrase",
+        "Device.DHCPv4.Server.Pool.1.DomainName",
+    ):
+        assert await refused(acs, {name: text}) == {name: 9007}
+
+
 async def test_pool_addresses_are_independent(acs: Acs, router: Router) -> None:
     await acs.set_all({POOL + "MinAddress": "192.168.1.50"}, "k")
     assert await acs.get(POOL + "MinAddress", POOL + "MaxAddress") == {

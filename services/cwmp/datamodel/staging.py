@@ -6,6 +6,7 @@ same request builds on it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,10 @@ from ubuskit.uci import Add, Change, Delete, Section, Set
 if TYPE_CHECKING:
     from cwmp.datamodel.instances import Entry
     from cwmp.datamodel.tree import Row, View
+
+# Packages whose options netifd and init scripts write as they are into files that daemons read line by line.
+_BY_LINES = frozenset({"dhcp", "firewall", "network", "system", "wireless"})
+_BREAK = re.compile(r"[\r\n]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +123,18 @@ class Staging:
         self._view.forget_rows()
 
     def set_option(self, package: str, section: Section, option: str, value: str | list[str]) -> None:
-        """Give an option a value; an empty one deletes it. What is so already is left alone."""
+        """Give an option a value; an empty one deletes it. What is so already is left alone.
+
+        Raises:
+            ValueFault: it is of several lines, which would become as many settings of a daemon.
+        """
         old = section.options.get(option)
         if (old or None) == (value or None):
             return
+        if package in _BY_LINES and any(
+            _BREAK.search(v) for v in ([value] if isinstance(value, str) else value)
+        ):
+            raise ValueFault("this is of one line")
         self._package(package)
         self._keep(package, section)
         if value:
