@@ -228,6 +228,23 @@ async def test_the_command_runs_a_fleet_and_reports(short_dir: Path) -> None:
     assert list(short_dir.iterdir()) == []
 
 
+async def test_workers_do_not_outlive_a_supervisor_that_is_killed(short_dir: Path) -> None:
+    async with open_acs() as acs:
+        options = ("--count", "2", "--rate", "50", "--workers", "2", "--first-port", "0")
+        command, env = fleet(short_dir, "--acs", acs.url, *options)
+        process = await trio.lowlevel.open_process(command, env=env, stderr=subprocess.PIPE)
+        for _ in range(2):
+            async with acs.session():
+                pass
+        process.kill()
+        await process.wait()
+        assert process.stderr is not None
+        with trio.fail_after(30):  # the workers have it too: it ends with the last of them
+            said = b"".join([chunk async for chunk in process.stderr])
+        assert said == b""
+    assert list(short_dir.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -7,6 +7,7 @@ of JSON, the figures of its routers.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import logging
@@ -51,6 +52,8 @@ def main() -> int:
     finally:
         for number in plan.numbers:
             shutil.rmtree(Path(plan.directory) / str(number), ignore_errors=True)
+        with contextlib.suppress(OSError):  # not empty: the other workers and the supervisor see to theirs
+            Path(plan.directory).rmdir()
     return 0
 
 
