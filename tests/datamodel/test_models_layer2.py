@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from tests.datamodel.support import CONFIG, Acs, Router
 
@@ -375,6 +377,28 @@ def test_what_drivers_call_their_counters(name: str, kind: str) -> None:
 
 def test_a_device_without_counters_of_its_own() -> None:
     assert ethtool.read("lo") == ethtool.read("no-such-device") == {}
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "found"), [(3, 3, 3), (3, 5, 0), (3, 2, 0), (5000, 5000, 0), (0, 0, 0)]
+)
+def test_the_kernel_never_writes_beyond_the_room_it_is_given(
+    monkeypatch: pytest.MonkeyPatch, first: int, then: int, found: int
+) -> None:
+    """It writes as many counters as the driver has when it is asked, whatever the caller says."""
+
+    def kernel(_handle: object, _device: str, request: bytes) -> bytes:
+        (command,) = struct.unpack_from("=I", request)
+        if command == 0x37:
+            return request[:16] + struct.pack("=I", first)
+        names, values = b"".join(b"rx_%-29d" % n for n in range(then)), struct.pack(f"={then}Q", *range(then))
+        head, body = (12, names) if command == 0x1B else (8, values)
+        assert head + len(body) <= len(request), "memory that is somebody else's"
+        written = request[: head - 4] + struct.pack("=I", then) + body
+        return written + request[len(written) :]
+
+    monkeypatch.setattr(ethtool, "_ask", kernel)
+    assert len(ethtool._counters("eth0")) == found
 
 
 async def test_the_stack_is_what_the_lower_layers_say(bridged: Router, acs: Acs) -> None:

@@ -18,6 +18,8 @@ _GSTRINGS, _GSTATS, _GSSET_INFO = 0x1B, 0x1D, 0x37
 _STATISTICS = 1  # ETH_SS_STATS
 _NAME = 32
 _MOST = 4096
+_MARGIN = 64
+"""The kernel writes as many as there are and not as many as there is room for, and there may be more by then."""
 
 _NO_PACKETS = re.compile(r"byte|octet|err|drop|bad|discard|pause|filter|^p\d\d_", re.IGNORECASE)
 _KINDS = (("unicast", r"uni|ucast"), ("multicast", r"multi|mcast"), ("broadcast", r"broad|bcast"))
@@ -60,15 +62,18 @@ def _counters(device: str) -> list[tuple[str, int]]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as handle:
         info = _ask(handle, device, struct.pack("=IIQI", _GSSET_INFO, 0, 1 << _STATISTICS, 0))
         (count,) = struct.unpack_from("=I", info, 16)
-        count = min(count, _MOST)
-        head = struct.pack("=III", _GSTRINGS, _STATISTICS, count)
-        names = _ask(handle, device, head + bytes(count * _NAME))[len(head) :]
-        head = struct.pack("=II", _GSTATS, count)
-        values = _ask(handle, device, head + bytes(count * 8))[len(head) :]
+        if count > _MOST:
+            return []
+        room = count + _MARGIN
+        names = _ask(handle, device, struct.pack("=III", _GSTRINGS, _STATISTICS, count) + bytes(room * _NAME))
+        values = _ask(handle, device, struct.pack("=II", _GSTATS, count) + bytes(room * 8))
+    if struct.unpack_from("=8xI", names) != (count,) or struct.unpack_from("=4xI", values) != (count,):
+        return []
+    names, values = names[12:], values[8:]
     texts = (names[i * _NAME : (i + 1) * _NAME].partition(b"\0")[0] for i in range(count))
     return [
         (text.decode("ascii", "replace"), value)
-        for text, value in zip(texts, struct.unpack(f"={count}Q", values), strict=True)
+        for text, value in zip(texts, struct.unpack_from(f"={count}Q", values), strict=True)
     ]
 
 
