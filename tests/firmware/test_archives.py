@@ -74,6 +74,7 @@ def test_the_copy_has_nothing_that_only_newer_programs_understand(tmp_path: Path
         ([member("../etc/passwd")], "elsewhere"),
         ([member("usr/sbin/evil")], "outside"),
         ([member("etcetera")], "outside"),
+        ([member("etc/x"), member("etc", kind=tarfile.SYMTYPE, target="/tmp")], "outside"),
         ([member("etc/x", kind=tarfile.SYMTYPE, target="/"), member("etc/x/sbin/init")], "through a link"),
         ([member("etc/console", kind=tarfile.CHRTYPE)], "no file"),
         ([member("etc/fifo", kind=tarfile.FIFOTYPE)], "no file"),

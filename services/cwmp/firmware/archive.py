@@ -102,7 +102,7 @@ def copy_backup(source: Path, target: Path, without: str, *, strict: bool = True
 
 def _unfit(member: tarfile.TarInfo, name: PurePosixPath, links: set[PurePosixPath]) -> str | None:
     """Why a part of a backup may not be restored; None when it may."""
-    if name.parts[:1] != ("etc",):
+    if name.parts[:1] != ("etc",) or (len(name.parts) == 1 and not member.isdir()):
         return "has something outside /etc"
     if any(parent in links for parent in name.parents):
         return "leads through a link"
