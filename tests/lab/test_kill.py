@@ -177,7 +177,10 @@ async def test_a_download_runs_once(lab: Lab, victim: str, moment: str) -> None:
     assert [(t.command_key, t.fault_code) for t in session.transfers] == [("k1", 0)]
     assert {"7 TRANSFER COMPLETE", "M Download", "1 BOOT"} <= set(session.inform.codes)
     assert lab.router.upgrades == [NEW]
-    assert lab.acs.downloads["/image.bin"] == 1
+    cut_off = (
+        victim == "firmware" and moment == "reply"
+    )  # perhaps while the file came already: it is fetched anew
+    assert lab.acs.downloads["/image.bin"] in ({1, 2} if cut_off else {1})
     await inform(lab)
     async with lab.acs.session() as session:  # and it is not reported again
         await session.ready()
