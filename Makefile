@@ -43,7 +43,7 @@ run: $(VENV)/.base
 	@$(PY) -m cwmp.lab.run --acs-url "$(ACS_URL)"
 
 test: $(VENV)/.dev
-	@$(PY) -m pytest $(T)
+	@$(PY) -m pytest -n auto --dist loadfile $(T)
 
 fuzz: $(VENV)/.dev
 	@$(PY) -m tests.fuzz $(T) $(if $(N),--count $(N)) $(if $(SEED),--seed $(SEED)) $(if $(AT),--number $(AT)) $(if $(FILE),--file $(FILE))
