@@ -198,7 +198,9 @@ async def test_a_type_3_download_is_a_row_of_the_vendor_config_file_table(
 
 
 @pytest.mark.parametrize(
-    "data", [b"not an archive", tar(usr__sbin__init=b"evil"), tar(etc__network=b"x" * 5000)[:-20], tar()]
+    "data",
+    [b"not an archive", tar(usr__sbin__init=b"evil"), tar(etc__network=b"x" * 5000)[:-20], tar()],
+    ids=["no archive", "not of /etc", "cut off", "empty"],
 )
 async def test_type_3_that_is_no_configuration(
     start: Start, session: Session, files: FileServer, paths: Paths, procd: Procd, data: bytes
