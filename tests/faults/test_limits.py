@@ -88,6 +88,7 @@ async def test_a_datamodel_without_memory_is_started_again_and_asked_again(lab: 
     assert lab.acs.violations == []
 
 
+@thorough  # how much is free without asking the system decides whether anything fails
 async def test_a_session_without_memory_fails_and_is_made_up_for(lab: Lab) -> None:
     await bootstrapped(lab)
     pid = lab.router.service_pids()["session"]

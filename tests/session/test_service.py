@@ -431,6 +431,24 @@ async def test_connection_request_url_is_a_parameter(suite: Suite) -> None:
     assert caught.value.parameters[0].code == 9008
 
 
+async def test_who_stands_at_the_door_is_answered_by_what_holds_now(suite: Suite) -> None:
+    """Another user and path of connection requests do not close the port, nor the connections on it."""
+    suite.configure(connection_request_path="before")
+    await suite.start_peers()
+    await suite.start()
+    url = (await suite.ended())["connection_request_url"]
+    port = int(url.rpartition(":")[2].partition("/")[0])
+    async with await trio.open_tcp_stream("127.0.0.1", port) as early:
+        suite.configure(connection_request_path="after", connection_request_username="other")
+        await suite.client.call("cwmp", "reload")
+        with trio.fail_after(20):
+            while not (found := (await suite.status())["connection_request_url"]).endswith("/after"):
+                await trio.testing.wait_all_tasks_blocked(0.005)
+            assert found == f"http://127.0.0.1:{port}/after"
+            await early.send_all(b"GET /after HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert (await early.receive_some()).startswith(b"HTTP/1.1 401 ")
+
+
 async def test_the_path_of_connection_requests_stays(suite: Suite) -> None:
     await suite.start()
     before = await suite.ended()

@@ -73,7 +73,7 @@ class Listener:
     def __init__(self, gate: Gate, accepted: Callable[[], None], log: logging.Logger) -> None:
         self.port = 0
         """Where it listens; 0 while it does not."""
-        self._gate = gate
+        self.gate = gate
         self._accepted = accepted
         self._log = log
         self._connections = 0
@@ -143,7 +143,7 @@ class Listener:
 
     def _decide(self, request: h11.Request) -> Answer:
         headers = {bytes(k).lower(): bytes(v).decode("utf-8", "replace") for k, v in request.headers}
-        answer = self._gate.decide(
+        answer = self.gate.decide(
             bytes(request.method).decode("latin-1"),
             bytes(request.target).decode("latin-1"),
             headers.get(b"authorization", ""),

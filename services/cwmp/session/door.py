@@ -49,7 +49,9 @@ class Door:
 
     def configure(self, config: Config) -> None:
         """What holds from now on."""
-        self._config = config
+        before, self._config = self._config, config
+        if self._listener is not None and _let_in(before) != _let_in(config):
+            self._listener.gate = self._gate()
         self._changed.set()
         self._changed = trio.Event()
 
@@ -78,15 +80,18 @@ class Door:
                 nursery.cancel_scope.cancel()
 
     async def _listen(self, config: Config) -> None:
-        username, password = config.connection_request_username, config.connection_request_password
-        if not (username and password):
-            self._log.warning("connection requests: without user name and password nobody is let in")
-        gate = Gate(f"/{self._path()}", username, password, self._busy)
-        self._listener = Listener(gate, self._knocked, self._log)
+        self._listener = Listener(self._gate(), self._knocked, self._log)
         try:
             await self._listener.serve(config.connection_request_address, config.connection_request_port)
         finally:
             self._listener = None
+
+    def _gate(self) -> Gate:
+        config = self._config
+        username, password = config.connection_request_username, config.connection_request_password
+        if not (username and password):
+            self._log.warning("connection requests: without user name and password nobody is let in")
+        return Gate(f"/{self._path()}", username, password, self._busy)
 
     def url(self) -> str:
         """ConnectionRequestURL; empty while nobody listens or no address is known."""
@@ -141,11 +146,14 @@ class Door:
 
 
 def _http_settings(config: Config) -> _Settings:
+    """Who is let in, and by which path, changes without closing the port: somebody may be at the door."""
     if not (config.enable and config.acs_url and config.connection_request_enable):
         return None
+    return config.connection_request_address, config.connection_request_port
+
+
+def _let_in(config: Config) -> _Settings:
     return (
-        config.connection_request_address,
-        config.connection_request_port,
         config.connection_request_path,
         config.connection_request_username,
         config.connection_request_password,
