@@ -29,7 +29,7 @@ StartService = Callable[..., Awaitable[Runtime]]
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Data is named, not shown: what has the time of day in it would have another name in each process."""
-    return argname if isinstance(val, bytes) and len(val) > 16 else None
+    return argname if isinstance(val, bytes) and len(val) > 8 else None
 
 
 @pytest.fixture
