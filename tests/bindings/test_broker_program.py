@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import trio
 
+import ubuskit.blocking._socket  # noqa: F401  # now: who is nobody may not be able to read it
 from ubuskit import blobmsg
 from ubuskit.blocking import BlockingClient
 from ubuskit.broker import AddressTaken, serve

@@ -24,6 +24,7 @@ from cwmp.contract import Fault
 from cwmp.firmware.exchange import Place
 from cwmp.firmware.fetch import Means, fetch
 from cwmp.firmware.http import Deadlines, MakeTls, Network, parse_url, shown
+from cwmp.runtime import tls
 from cwmp.runtime.dial import Dialler
 
 IMAGE = os.urandom(300_000)
@@ -600,7 +601,7 @@ def authority() -> trustme.CA:
 
 
 def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = tls.client_context()
     authority.configure_trust(context)
     return context
 

@@ -158,6 +158,7 @@ def examine(file: Path) -> dict[str, str]:
         LookupError,
         TypeError,
         RecursionError,
+        AttributeError,  # Python before 3.11.4: its stream of a damaged gzip lacks what it looks for
     ) as error:
         raise packages.unusable(f"it is no package of opkg: {error}"[:200]) from None
     return next(paragraphs(text), {})

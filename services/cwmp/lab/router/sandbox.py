@@ -105,7 +105,8 @@ def reset(paths: Paths, cwmp: Mapping[str, str], settings: bytes | None = None) 
     _configure(paths, cwmp)
     if settings is not None:
         with tarfile.open(fileobj=io.BytesIO(settings), mode="r:gz") as archive:
-            archive.extractall(paths.sysroot, filter="tar")
+            archive.extraction_filter = getattr(tarfile, "tar_filter", None)  # since Python 3.11.4
+            archive.extractall(paths.sysroot)
 
 
 def _configure(paths: Paths, cwmp: Mapping[str, str]) -> None:

@@ -67,7 +67,8 @@ def backup(root: Path, archive: Path) -> None:
 def restore(root: Path, archive: Path) -> None:
     """Unpack an archive over what is there."""
     with tarfile.open(archive, "r:gz") as file:
-        file.extractall(root, filter="tar")
+        file.extraction_filter = getattr(tarfile, "tar_filter", None)  # since Python 3.11.4
+        file.extractall(root)
 
 
 def _upgrade(image: str, more: dict[str, str]) -> int:
