@@ -43,6 +43,12 @@ def open_row(page: Any, name: str) -> None:
 # Every page
 
 
+TOO_WIDE = """document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("*")]
+    .filter(e => e.getBoundingClientRect().right > innerWidth)
+    .map(e => `${e.tagName}.${e.className} ${e.textContent.trim().slice(0, 80)}`).slice(-5)"""
+"""What sticks out of the page."""
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_every_page_fits_and_takes_three_calls_at_most(
@@ -58,7 +64,7 @@ def test_every_page_fits_and_takes_three_calls_at_most(
             call for call in tab.calls() if (call.object, call.method) != ("uci", "changes")
         ]  # LuCI's own
         assert len(ours) <= 3, (name, ours)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
+        assert page.evaluate(TOO_WIDE) == [], f"{name} is too wide"
         shot = f"{name}-{'narrow' if viewport is NARROW else 'wide'}-{'dark' if dark else 'light'}.png"
         page.screenshot(path=str(SHOTS / shot))
 
